@@ -1,0 +1,89 @@
+//! The command line: a contract that scripts rely on. One file a command; this one only routes.
+//!
+//! Exit codes: 0 done, 1 the answer is "no", 2 wrong usage or configuration, 3 environment, 4 a bug.
+
+use std::error::Error as _;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use claviger_core::fault::{Blame, Fault};
+
+/// Tells why API keys fail and which keys are being misused.
+#[derive(Debug, Parser)]
+#[command(name = "claviger", version, propagate_version = true, arg_required_else_help = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Prints a completion script for your shell
+    #[command(after_help = "Example: claviger completions bash > /etc/bash_completion.d/claviger")]
+    Completions { shell: clap_complete::Shell },
+}
+
+/// What a command that ran to its end has to say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Yes,
+    /// A check or verification failed: exit code 1.
+    No,
+}
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// What failed, why, and what to do next.
+pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
+    match arguments.command {
+        Command::Completions { shell } => {
+            let mut command = Arguments::command();
+            clap_complete::generate(shell, &mut command, "claviger", &mut std::io::stdout());
+            Ok(Answer::Yes)
+        }
+    }
+}
+
+/// A fault of any room, made ready for the person who typed the command.
+#[derive(Debug)]
+pub struct Failure {
+    message: String,
+    hint: String,
+    blame: Blame,
+}
+
+impl Failure {
+    #[must_use]
+    pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into(), blame: Blame::Operator }
+    }
+
+    /// Writes the message, its reasons and the hint to standard error.
+    pub fn print(&self) {
+        write_to_stderr(&format!("error: {}\n  hint: {}", self.message, self.hint));
+    }
+
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        self.blame.exit_code()
+    }
+}
+
+impl<F: Fault> From<F> for Failure {
+    fn from(fault: F) -> Self {
+        let mut message = fault.to_string();
+        let mut source = fault.source();
+        while let Some(reason) = source {
+            message.push_str(": ");
+            message.push_str(&reason.to_string());
+            source = reason.source();
+        }
+        Self { message, hint: fault.hint(), blame: fault.blame() }
+    }
+}
+
+fn write_to_stderr(text: &str) {
+    use std::io::Write as _;
+    // Nothing can be said about a standard error that cannot be written to.
+    let _ignored = writeln!(std::io::stderr(), "{text}");
+}

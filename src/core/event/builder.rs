@@ -1,0 +1,244 @@
+//! Column builders of the event table. Text that repeats becomes a dictionary at once: a batch of access
+//! logs holds a handful of hosts, routes and agents, and every later room then works a distinct value at a
+//! time instead of a row at a time.
+
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BooleanBufferBuilder, DictionaryArray, Int16Array, Int32Array, Int64Array, ListArray, StringArray,
+    TimestampMicrosecondArray,
+};
+use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{DataType, Field, Int32Type};
+use foldhash::fast::RandomState;
+use hashbrown::HashTable;
+
+/// Distinct strings of one batch, each with a small code. The empty string is never stored: in every text
+/// column of ours it means "none", so that a missing value costs no branch on the caller's side.
+#[derive(Debug, Default)]
+pub struct Interner {
+    bytes: String,
+    /// End of each value in `bytes`.
+    ends: Vec<usize>,
+    table: HashTable<u32>,
+    hasher: RandomState,
+    last: u32,
+}
+
+impl Interner {
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The value behind `code`; empty for a code that was never given out.
+    #[must_use]
+    pub fn get(&self, code: u32) -> &str {
+        value(&self.bytes, &self.ends, code)
+    }
+
+    /// The code of `text`, new or known. Codes count up from 0.
+    pub fn intern(&mut self, text: &str) -> u32 {
+        if self.get(self.last) == text && !self.ends.is_empty() {
+            return self.last;
+        }
+        let hash = self.hasher.hash_one(text);
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        if let Some(&code) = self.table.find(hash, |&code| value(bytes, ends, code) == text) {
+            self.last = code;
+            return code;
+        }
+        let code = u32::try_from(self.ends.len()).expect("a batch has far fewer than 2^32 rows");
+        self.bytes.push_str(text);
+        self.ends.push(self.bytes.len());
+        let (bytes, ends, hasher) = (&self.bytes, &self.ends, &self.hasher);
+        self.table.insert_unique(hash, code, |&code| hasher.hash_one(value(bytes, ends, code)));
+        self.last = code;
+        code
+    }
+
+    /// All values in code order, leaving this interner empty.
+    pub fn take(&mut self) -> StringArray {
+        let lengths = self.ends.iter().scan(0, |start, &end| {
+            let length = end - *start;
+            *start = end;
+            Some(length)
+        });
+        let offsets = OffsetBuffer::from_lengths(lengths);
+        let values = Buffer::from(std::mem::take(&mut self.bytes).into_bytes());
+        self.ends.clear();
+        self.table.clear();
+        self.last = 0;
+        StringArray::new(offsets, values, None)
+    }
+}
+
+fn value<'a>(bytes: &'a str, ends: &[usize], code: u32) -> &'a str {
+    let code = code as usize;
+    let Some(&end) = ends.get(code) else { return "" };
+    let start = if code == 0 { 0 } else { ends[code - 1] };
+    bytes.get(start..end).unwrap_or("")
+}
+
+/// Rows that are present, as a bitmap made only once a row is missing.
+#[derive(Debug, Default)]
+struct Presence {
+    bits: Option<BooleanBufferBuilder>,
+}
+
+impl Presence {
+    fn push(&mut self, rows_before: usize, present: bool) {
+        match &mut self.bits {
+            Some(bits) => bits.append(present),
+            None if present => {}
+            None => {
+                let mut bits = BooleanBufferBuilder::new(rows_before + 1024);
+                bits.append_n(rows_before, true);
+                bits.append(false);
+                self.bits = Some(bits);
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<NullBuffer> {
+        self.bits.take().map(|mut bits| NullBuffer::new(bits.finish()))
+    }
+}
+
+/// Text that repeats: codes into an [`Interner`].
+#[derive(Debug, Default)]
+pub struct DictColumn {
+    codes: Vec<i32>,
+    presence: Presence,
+    values: Interner,
+}
+
+impl DictColumn {
+    pub fn push(&mut self, text: &str) {
+        self.presence.push(self.codes.len(), !text.is_empty());
+        let code = if text.is_empty() { 0 } else { self.values.intern(text) };
+        self.codes.push(code.cast_signed());
+    }
+
+    /// Repeats a value whose code the caller kept from [`DictColumn::code`]: no hashing.
+    pub fn push_code(&mut self, code: Option<u32>) {
+        self.presence.push(self.codes.len(), code.is_some());
+        self.codes.push(code.unwrap_or(0).cast_signed());
+    }
+
+    /// The code under which `text` can be pushed; `None` for the empty text.
+    pub fn code(&mut self, text: &str) -> Option<u32> {
+        (!text.is_empty()).then(|| self.values.intern(text))
+    }
+
+    pub fn finish(&mut self) -> ArrayRef {
+        let codes = std::mem::take(&mut self.codes);
+        let keys = Int32Array::new(ScalarBuffer::from(codes), self.presence.take());
+        Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(self.values.take())))
+    }
+}
+
+/// Text that seldom repeats.
+#[derive(Debug)]
+pub struct TextColumn {
+    bytes: String,
+    offsets: Vec<i32>,
+    presence: Presence,
+}
+
+impl Default for TextColumn {
+    fn default() -> Self {
+        Self { bytes: String::new(), offsets: vec![0], presence: Presence::default() }
+    }
+}
+
+impl TextColumn {
+    pub fn push(&mut self, text: &str) {
+        self.presence.push(self.offsets.len() - 1, !text.is_empty());
+        self.bytes.push_str(text);
+        let end = i32::try_from(self.bytes.len()).expect("a batch holds far less than 2 GiB of text");
+        self.offsets.push(end);
+    }
+
+    pub fn finish(&mut self) -> ArrayRef {
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
+        let values = Buffer::from(std::mem::take(&mut self.bytes).into_bytes());
+        Arc::new(StringArray::new(offsets, values, self.presence.take()))
+    }
+}
+
+macro_rules! number_column {
+    ($name:ident, $native:ty, $finish:expr) => {
+        /// Numbers, absent ones as null.
+        #[derive(Debug, Default)]
+        pub struct $name {
+            values: Vec<$native>,
+            presence: Presence,
+        }
+
+        impl $name {
+            pub fn push(&mut self, value: Option<$native>) {
+                self.presence.push(self.values.len(), value.is_some());
+                self.values.push(value.unwrap_or_default());
+            }
+
+            pub fn finish(&mut self) -> ArrayRef {
+                let values = ScalarBuffer::from(std::mem::take(&mut self.values));
+                let build: fn(ScalarBuffer<$native>, Option<NullBuffer>) -> ArrayRef = $finish;
+                build(values, self.presence.take())
+            }
+        }
+    };
+}
+
+number_column!(ShortColumn, i16, |values, nulls| Arc::new(Int16Array::new(values, nulls)));
+number_column!(IntColumn, i32, |values, nulls| Arc::new(Int32Array::new(values, nulls)));
+number_column!(LongColumn, i64, |values, nulls| Arc::new(Int64Array::new(values, nulls)));
+number_column!(TimeColumn, i64, |values, nulls| {
+    Arc::new(TimestampMicrosecondArray::new(values, nulls).with_timezone("UTC"))
+});
+
+/// A short list of repeating texts a row (evidence, alternatives); an empty list is null.
+#[derive(Debug)]
+pub struct ListColumn {
+    items: DictColumn,
+    offsets: Vec<i32>,
+    presence: Presence,
+}
+
+impl Default for ListColumn {
+    fn default() -> Self {
+        Self { items: DictColumn::default(), offsets: vec![0], presence: Presence::default() }
+    }
+}
+
+impl ListColumn {
+    pub fn push<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
+        let before = self.items.codes.len();
+        for text in texts {
+            self.items.push(text);
+        }
+        self.presence.push(self.offsets.len() - 1, self.items.codes.len() > before);
+        self.offsets.push(i32::try_from(self.items.codes.len()).expect("lists of a batch are short"));
+    }
+
+    pub fn finish(&mut self) -> ArrayRef {
+        let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
+        Arc::new(ListArray::new(list_item(), offsets, self.items.finish(), self.presence.take()))
+    }
+}
+
+/// The element field of every list column.
+pub(crate) fn list_item() -> Arc<Field> {
+    Arc::new(Field::new("element", dict_type(), true))
+}
+
+pub(crate) fn dict_type() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}

@@ -1,0 +1,111 @@
+//! Frames: the bytes of Kafka messages or lines of a file, copied once into one arena a batch.
+
+use crate::offsets::{Offset, OffsetSpan, Stream};
+
+/// Frames of one or several streams, in the order they were read, with the spans they cover.
+#[derive(Debug, Default)]
+pub struct RawBatch {
+    /// When the frames were read, UTC microseconds.
+    pub received_at: i64,
+    spans: Vec<OffsetSpan>,
+    frames: Vec<Slot>,
+    arena: Vec<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    span: u32,
+    offset: i64,
+    start: usize,
+    end: usize,
+}
+
+/// One frame with its coordinates.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// Index into [`RawBatch::spans`].
+    pub span: u32,
+    pub offset: i64,
+    pub bytes: &'a [u8],
+}
+
+impl RawBatch {
+    #[must_use]
+    pub fn new(received_at: i64) -> Self {
+        Self { received_at, ..Self::default() }
+    }
+
+    /// With room for `bytes` of frames, to be filled without growing.
+    #[must_use]
+    pub fn with_capacity(received_at: i64, frames: usize, bytes: usize) -> Self {
+        Self { received_at, spans: Vec::new(), frames: Vec::with_capacity(frames), arena: Vec::with_capacity(bytes) }
+    }
+
+    /// Takes over `arena` as the bytes of frames that [`RawBatch::push_range`] then cuts from it.
+    #[must_use]
+    pub fn over(received_at: i64, arena: Vec<u8>) -> Self {
+        Self { received_at, arena, ..Self::default() }
+    }
+
+    /// Opens an empty span of `stream` that begins (and, so far, ends) at `begin`.
+    pub fn open_span(&mut self, stream: Stream, begin: Offset) -> u32 {
+        self.spans.push(OffsetSpan { stream, begin, end: begin });
+        u32::try_from(self.spans.len() - 1).expect("a batch covers few streams")
+    }
+
+    /// Copies a frame in. The span then ends after it.
+    pub fn push(&mut self, span: u32, offset: i64, bytes: &[u8]) {
+        let start = self.arena.len();
+        self.arena.extend_from_slice(bytes);
+        self.frames.push(Slot { span, offset, start, end: self.arena.len() });
+        self.advance(span, Offset(offset + 1));
+    }
+
+    /// A frame that lies in the arena already (see [`RawBatch::over`]).
+    pub fn push_range(&mut self, span: u32, offset: i64, range: std::ops::Range<usize>) {
+        debug_assert!(range.end <= self.arena.len());
+        self.frames.push(Slot { span, offset, start: range.start, end: range.end });
+        self.advance(span, Offset(offset + 1));
+    }
+
+    /// Moves the end of a span forward: past a frame, or past offsets that hold no message.
+    pub fn advance(&mut self, span: u32, end: Offset) {
+        let span = &mut self.spans[span as usize];
+        span.end = span.end.max(end);
+    }
+
+    #[must_use]
+    pub fn spans(&self) -> &[OffsetSpan] {
+        &self.spans
+    }
+
+    pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame<'_>> {
+        self.frames.iter().map(|slot| Frame {
+            span: slot.span,
+            offset: slot.offset,
+            bytes: &self.arena[slot.start..slot.end],
+        })
+    }
+
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Bytes of all frames.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.frames.iter().map(|slot| slot.end - slot.start).sum()
+    }
+
+    /// Gives the arena back for reuse.
+    #[must_use]
+    pub fn into_arena(self) -> Vec<u8> {
+        self.arena
+    }
+}

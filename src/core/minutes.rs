@@ -1,0 +1,1 @@
+//! Events to entity-minute partials: the table that detectors and dashboards work from.

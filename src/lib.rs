@@ -1,0 +1,3 @@
+//! The shell: thin async rooms around the decisions of `claviger_core`.
+
+pub mod cli;
