@@ -17,6 +17,9 @@ pub mod frame;
 
 pub mod event;
 pub mod secret;
+pub mod time;
+
+mod json;
 
 pub mod reject;
 

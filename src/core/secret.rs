@@ -357,6 +357,12 @@ impl Credential {
         }
     }
 
+    /// One that was hashed before it reached us: nothing else is known of it.
+    #[must_use]
+    pub fn hashed(digests: Digests) -> Self {
+        Self { digests, prefix: String::new(), last4: String::new(), length: 0, alphabet: Alphabet::Token, slips: None }
+    }
+
     /// What may be shown: prefix, dots, last four.
     #[must_use]
     pub fn mask(&self) -> String {
