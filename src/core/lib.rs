@@ -27,4 +27,8 @@ pub mod cause;
 
 pub mod decode;
 
+pub mod classify;
+
+pub mod minutes;
+
 pub mod refine;
