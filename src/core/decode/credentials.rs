@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
 use arrow::datatypes::Int32Type;
 
 use super::NO_CREDENTIAL;
+use super::presented::CredentialKind;
 use crate::event::Interner;
 use crate::secret::{Credential, Digests, Fingerprint, Pepper, Schemes, Slips};
 
@@ -32,10 +33,16 @@ pub(crate) struct CredentialColumns {
 
 impl CredentialTable {
     /// Notes the credential of the next row. Slips are looked for only where a request was `refused`.
-    pub(crate) fn push(&mut self, key: &str, refused: bool, pepper: &Pepper, schemes: Schemes) {
+    pub(crate) fn push(&mut self, kind: CredentialKind, key: &str, refused: bool, pepper: &Pepper, schemes: Schemes) {
         let index = self.keys.intern(key);
         if index as usize == self.credentials.len() {
-            self.credentials.push(Credential::of(key, pepper, schemes));
+            let mut credential = Credential::of(key, pepper, schemes);
+            if kind == CredentialKind::Basic {
+                // A password has no issuer, and its last characters are too much of it.
+                credential.prefix.clear();
+                credential.last4.clear();
+            }
+            self.credentials.push(credential);
         }
         let credential = &mut self.credentials[index as usize];
         if refused && credential.slips.is_none() {

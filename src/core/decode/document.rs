@@ -107,7 +107,7 @@ impl Reader {
         let Ok(text) = simdutf8::basic::from_utf8(bytes) else {
             return self.reject(at, (RejectReason::NotUtf8, ""), bytes);
         };
-        let text = text.trim_ascii();
+        let text = text.trim_start_matches('\u{feff}').trim_ascii();
         if text.is_empty() {
             return self.reject(at, (RejectReason::Empty, ""), bytes);
         }
@@ -127,14 +127,18 @@ impl Reader {
         if nesting < NESTING_MAX {
             if text.starts_with('[')
                 && let Some(elements) = json::elements(text)
-                && (1..=PARTS_MAX).contains(&elements.len())
+                && elements.len() <= PARTS_MAX
             {
+                if elements.is_empty() {
+                    return self.reject_part(at, (RejectReason::Empty, ""), text);
+                }
                 for (from, to) in elements {
                     self.document(at, text.get(from..to).unwrap_or("").trim_ascii(), nesting + 1);
                 }
                 return;
             }
-            if refusal.0 == RejectReason::NotJson && text.contains('\n') && text.lines().count() <= PARTS_MAX {
+            let looks_like_lines = text.starts_with(['{', '[']) && text.contains('\n');
+            if refusal.0 == RejectReason::NotJson && looks_like_lines && text.lines().count() <= PARTS_MAX {
                 for line in text.lines().map(str::trim_ascii).filter(|line| !line.is_empty()) {
                     self.document(at, line, nesting + 1);
                 }
@@ -146,6 +150,10 @@ impl Reader {
                 return self.document(at, message.trim_ascii(), nesting + 1);
             }
         }
+        self.reject_part(at, refusal, text);
+    }
+
+    fn reject_part(&mut self, at: &mut At<'_>, refusal: Refusal, text: &str) {
         self.reject(*at, refusal, text.as_bytes());
         at.part += 1;
     }
@@ -286,7 +294,7 @@ impl Columns {
             if key.is_empty() {
                 self.credentials.push_none();
             } else {
-                self.credentials.push(key, refused, &options.pepper, self.schemes);
+                self.credentials.push(*kind, key, refused, &options.pepper, self.schemes);
             }
         } else if draft.fingerprint.is_empty() {
             self.credentials.push_none();
@@ -296,6 +304,9 @@ impl Columns {
             self.credentials.push_fingerprint(draft.fingerprint);
         }
 
+        if draft.limit_spent && status >= 400 && draft.row.gateway_code.is_empty() {
+            draft.row.gateway_code = "rate_limit_spent";
+        }
         if draft.anonymous {
             draft.row.consumer = "anonymous";
         }

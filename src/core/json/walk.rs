@@ -1,9 +1,11 @@
 //! The strict parser: the whole grammar of RFC 8259, with limits on depth and keys, and duplicate keys
 //! refused. It reports wanted values, and the skeleton of what it read.
 
+use std::borrow::Cow;
+
 use super::layout::{Layout, Node};
 use super::skeleton::Skeleton;
-use super::{Captured, DEPTH_MAX, JsonError, KEYS_MAX, Kind, escapes_are_valid, number_end, string_end};
+use super::{Captured, DEPTH_MAX, JsonError, KEYS_MAX, Kind, escapes_are_valid, number_end, string_end, unescape};
 
 /// Parses one document, adds its wanted values to `out`, and returns its skeleton.
 pub(crate) fn walk<S: Copy>(
@@ -91,6 +93,12 @@ impl<'a> Splitter<'a> {
     }
 }
 
+fn unescaped(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    unescape(raw, &mut text);
+    text
+}
+
 struct Walker<'a, S> {
     bytes: &'a [u8],
     text: &'a str,
@@ -155,13 +163,14 @@ impl<'a, S: Copy> Walker<'a, S> {
         if self.eat(b'}') {
             return Ok(());
         }
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen: Vec<Cow<'_, str>> = Vec::new();
         loop {
             if self.bytes.get(self.at) != Some(&b'"') {
                 return Err(JsonError::Syntax);
             }
-            let (start, end, _) = self.string()?;
-            let key = self.text.get(start..end).ok_or(JsonError::Syntax)?;
+            let (start, end, escaped) = self.string()?;
+            let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
+            let key = if escaped { Cow::Owned(unescaped(raw)) } else { Cow::Borrowed(raw) };
             self.keys += 1;
             if self.keys > KEYS_MAX {
                 return Err(JsonError::TooManyKeys);
@@ -169,13 +178,13 @@ impl<'a, S: Copy> Walker<'a, S> {
             if seen.contains(&key) {
                 return Err(JsonError::DuplicateKey);
             }
+            let child = self.layout.child(node, &key);
             seen.push(key);
             self.space();
             if !self.eat(b':') {
                 return Err(JsonError::Syntax);
             }
             self.space();
-            let child = self.layout.child(node, key);
             self.value(child.node, child.slot, depth + 1)?;
             self.space();
             if self.eat(b'}') {
