@@ -11,16 +11,13 @@ when they are not. Claviger is timed from outside as a whole process, the peers 
 
 import argparse
 import json
-import os
 import shutil
-import subprocess
 import sys
-import time
-import venv
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+from sitting import CACHE, HERE, enter_environment, first_cpus, lake_reader, make_data, measure
+
 PEERS = ("duckdb", "clickhouse", "polars")
 
 
@@ -35,64 +32,24 @@ class Run:
     report: dict
 
 
-def enter_environment(cache: Path) -> None:
-    """Continues in a Python that has the peers, made on first use."""
-    home = cache / "python"
-    if Path(sys.prefix) == home.resolve():
-        return
-    wanted = (HERE / "requirements.txt").read_text()
-    stamp = home / "requirements.txt"
-    if not stamp.is_file() or stamp.read_text() != wanted:
-        venv.create(home, with_pip=True, clear=True)
-        pip = [home / "bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-r", HERE / "requirements.txt"], check=True)
-        stamp.write_text(wanted)
-    python = home / "bin/python"
-    os.execv(python, [str(python), *sys.argv])
-
-
-def make_data(cache: Path, rows: int) -> Path:
-    folder = cache / f"rows-{rows}"
-    if not (folder / "truth.json").is_file():
-        subprocess.run([sys.executable, HERE / "generate.py", folder, str(rows)], check=True)
-    return folder
-
-
-def measure(name: str, command: list, cpus: str) -> Run:
-    """Runs `command` pinned to `cpus`; it must print one JSON object."""
-    begin = time.perf_counter()
-    child = subprocess.Popen(["taskset", "-c", cpus, *map(str, command)], stdout=subprocess.PIPE, text=True)
-    output = child.stdout.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - begin
-    if code := os.waitstatus_to_exitcode(status):
-        sys.exit(f"{name} ended with {code}: {' '.join(map(str, command))}")
-    return Run(name, seconds, 0, usage.ru_maxrss * 1024, json.loads(output))
-
-
 def run_peer(name: str, folder: Path, scratch: Path, threads: int, cpus: str) -> Run:
     out = scratch / f"{name}.parquet"
     out.unlink(missing_ok=True)
-    run = measure(name, [sys.executable, HERE / "peers.py", name, folder, out, "--threads", threads], cpus)
-    run.seconds, run.parquet_bytes = run.report["seconds"], out.stat().st_size
-    return run
+    ended = measure([sys.executable, HERE / "peers.py", name, folder, out, "--threads", threads], cpus)
+    return Run(name, ended.report["seconds"], out.stat().st_size, ended.peak_bytes, ended.report)
 
 
 def run_claviger(binary: Path, folder: Path, scratch: Path, cpus: str) -> Run:
     lake = scratch / "lake"
     shutil.rmtree(lake, ignore_errors=True)
     command = [binary, "replay", "--identity", folder / "identity", "--lake", lake, folder / "access.ndjson", "--json"]
-    run = measure("claviger", command, cpus)
-    run.parquet_bytes = sum(file.stat().st_size for file in live_files(lake))
-    return run
+    ended = measure(command, cpus)
+    parquet_bytes = sum(file.stat().st_size for file in live_files(lake))
+    return Run("claviger", ended.seconds, parquet_bytes, ended.peak_bytes, ended.report)
 
 
 def live_files(lake: Path) -> list[Path]:
-    """By the reader that shares no code with the writer."""
-    sys.path.insert(0, str(HERE.parent.parent / "tests/services"))
-    import read_lake
-
-    return read_lake.replay(lake / "events").files()
+    return lake_reader().replay(lake / "events").files()
 
 
 def disagreements(folder: Path, lake: Path, run: Run, rows: int) -> list[str]:
@@ -138,7 +95,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=("claviger", *PEERS), default=("claviger", *PEERS))
-    parser.add_argument("--cache", type=Path, default=Path.home() / ".cache/claviger/compare")
+    parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--json", action="store_true", help="print the best runs as JSON instead of a table")
     arguments = parser.parse_args()
     enter_environment(arguments.cache)
@@ -146,9 +103,8 @@ def main() -> None:
     folder = make_data(arguments.cache, arguments.rows)
     scratch = arguments.cache / "scratch"
     scratch.mkdir(exist_ok=True)
-    cpus = ",".join(map(str, sorted(os.sched_getaffinity(0))[: arguments.threads]))
+    cpus = first_cpus(arguments.threads)
     log = folder / "access.ndjson"
-    subprocess.run(["cat", log], stdout=subprocess.DEVNULL, check=True)  # nobody pays for a cold page cache
 
     best: dict[str, Run] = {}
     wrong: list[str] = []
