@@ -21,11 +21,18 @@ pub mod frame;
 
 pub mod event;
 pub mod secret;
+pub mod time;
+
+mod json;
 
 pub mod reject;
 
 pub mod cause;
 
 pub mod decode;
+
+pub mod classify;
+
+pub mod minutes;
 
 pub mod refine;
