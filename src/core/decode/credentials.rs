@@ -71,17 +71,18 @@ impl CredentialTable {
         drop(self.keys.take());
         let credentials = std::mem::take(&mut self.credentials);
         let rows = std::mem::take(&mut self.rows);
-        let keys: Int32Array =
-            rows.iter().map(|&row| (row != NO_CREDENTIAL).then(|| row.cast_signed())).collect();
+        // A row without the value is null by its key: readers need not look for nulls among the values.
         let dictionary = |values: StringArray| -> ArrayRef {
-            Arc::new(DictionaryArray::<Int32Type>::new(keys.clone(), Arc::new(values)))
+            let has_value = |row: u32| row != NO_CREDENTIAL && !values.value(row as usize).is_empty();
+            let keys: Int32Array = rows.iter().map(|&row| has_value(row).then(|| row.cast_signed())).collect();
+            Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(values)))
         };
         let columns = CredentialColumns {
             fingerprint: dictionary(StringArray::from_iter_values(
                 credentials.iter().map(|credential| credential.digests.fingerprint.hex().as_str().to_owned()),
             )),
             mask: dictionary(StringArray::from_iter_values(credentials.iter().map(Credential::mask))),
-            prefix: dictionary(credentials.iter().map(|c| (!c.prefix.is_empty()).then_some(c.prefix.as_str())).collect()),
+            prefix: dictionary(StringArray::from_iter_values(credentials.iter().map(|c| c.prefix.as_str()))),
         };
         (credentials, rows, columns)
     }

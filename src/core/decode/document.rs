@@ -177,7 +177,7 @@ impl Reader {
     /// The whole grammar; learns the document's skeleton.
     fn read_strictly(&mut self, at: At<'_>, text: &str, plain: bool) -> Result<(), Refusal> {
         self.captured.clear();
-        let keys = json::top_level_keys(text);
+        let keys: Vec<&str> = json::members(text).into_iter().map(|(key, _)| key).collect();
         let known = match self.options.format {
             Some(_) => Some(0),
             None => Format::detect(&keys).and_then(|found| self.formats.iter().position(|reader| reader.format == found)),
@@ -266,7 +266,8 @@ impl Columns {
         let mut count = 0;
         let queried = from_query.iter().flatten().map(|(place, value)| Presented { place: *place, value });
         for presented in draft.presented().iter().copied().chain(queried) {
-            let (kind, key) = presented::key_of(presented.value);
+            let place = places.get(usize::from(presented.place)).map_or("", String::as_str);
+            let (kind, key) = presented::key_of(place, presented.value);
             if let Some(free) = keys.get_mut(count) {
                 *free = (presented.place, kind, key);
                 count += 1;
@@ -392,18 +393,19 @@ fn unescape_captured(captured: &mut [Captured<Slot>], text: &str, unescaped: &mu
     }
 }
 
-/// The text a log shipper wrapped a line in: the value of `message` or `log`, when it is JSON itself.
-fn envelope_message(text: &str) -> Option<String> {
-    let mut layout = Layout::new();
-    for name in ["message", "log", "event", "body"] {
-        layout.want(&[name], ());
-    }
-    let mut captured = Vec::new();
-    json::walk(text, &layout, &mut captured).ok()?;
-    captured.iter().find_map(|value| {
-        let raw = text.get(value.start as usize..value.end as usize)?;
-        let mut message = String::with_capacity(raw.len());
-        json::unescape(raw, &mut message);
+/// What a log shipper wrapped: the value of `message` or the like, when it is JSON, as such or as text.
+fn envelope_message(text: &str) -> Option<Cow<'_, str>> {
+    let members = json::members(text);
+    ["message", "log", "event", "body"].into_iter().find_map(|name| {
+        let (_, raw) = members.iter().find(|(key, _)| *key == name)?;
+        let message = match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(quoted) => {
+                let mut message = String::with_capacity(quoted.len());
+                json::unescape(quoted, &mut message);
+                Cow::Owned(message)
+            }
+            None => Cow::Borrowed(*raw),
+        };
         message.trim_ascii_start().starts_with(['{', '[']).then_some(message)
     })
 }

@@ -22,8 +22,8 @@ pub(crate) enum Slot {
     ResponseBytes,
     InputTokens,
     OutputTokens,
-    /// Cost in whole units of the billing currency.
-    Cost,
+    /// Cost in millionths of the billing currency.
+    CostMicros,
     Gateway,
     RequestId,
     TraceId,
@@ -124,7 +124,7 @@ impl<'a> Draft<'a> {
             Slot::ResponseBytes => row.response_bytes = Some(whole(text).ok_or("response_bytes")?),
             Slot::InputTokens => row.input_tokens = Some(whole(text).ok_or("input_tokens")?),
             Slot::OutputTokens => row.output_tokens = Some(whole(text).ok_or("output_tokens")?),
-            Slot::Cost => row.cost_micros = Some(time::micros(text, Unit::Seconds).ok_or("cost")?),
+            Slot::CostMicros => row.cost_micros = Some(whole(text).ok_or("cost_micros")?),
             Slot::Gateway => row.gateway = text,
             Slot::RequestId => row.request_id = text,
             Slot::TraceId => row.trace_id = text,

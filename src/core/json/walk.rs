@@ -23,19 +23,24 @@ pub(crate) fn walk<S: Copy>(
     Ok(walker.skeleton)
 }
 
-/// The keys of an object document, in order; empty for anything else. The values are skipped, not checked.
-pub(crate) fn top_level_keys(text: &str) -> Vec<&str> {
-    let mut keys = Vec::new();
+/// Keys and raw values of an object document, in order; empty for anything else. The values are delimited, not
+/// checked.
+pub(crate) fn members(text: &str) -> Vec<(&str, &str)> {
+    let mut members = Vec::new();
     let mut parts = Splitter::new(text, b'{');
     while let Some((from, to)) = parts.next_part() {
-        let part = text.get(from..to).unwrap_or("").trim_ascii_start();
-        let key = part.strip_prefix('"').and_then(|rest| Some(rest.split_at_checked(string_end(rest.as_bytes(), 0)?.0)?.0));
-        keys.extend(key);
-        if keys.len() >= KEYS_MAX {
+        members.extend(text.get(from..to).and_then(member));
+        if members.len() >= KEYS_MAX {
             break;
         }
     }
-    keys
+    members
+}
+
+fn member(part: &str) -> Option<(&str, &str)> {
+    let rest = part.trim_ascii_start().strip_prefix('"')?;
+    let (key, rest) = rest.split_at_checked(string_end(rest.as_bytes(), 0)?.0)?;
+    Some((key, rest.strip_prefix('"')?.trim_ascii_start().strip_prefix(':')?.trim_ascii()))
 }
 
 /// Byte ranges of the elements of an array document; `None` for anything else. The elements are delimited, not
