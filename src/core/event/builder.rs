@@ -63,6 +63,24 @@ impl Interner {
         code
     }
 
+    /// The code of `text`, if it has one.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<u32> {
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        self.table.find(self.hasher.hash_one(text), |&code| value(bytes, ends, code) == text).copied()
+    }
+
+    /// Gives back memory that growing has left over.
+    pub fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>() + self.table.allocation_size()
+    }
+
     /// All values in code order, leaving this interner empty.
     pub fn take(&mut self) -> StringArray {
         let lengths = self.ends.iter().scan(0, |start, &end| {
