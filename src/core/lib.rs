@@ -10,6 +10,7 @@
 //! - every frame becomes at least one event or reject, with its coordinates;
 //! - nothing here reads a clock, a file, a socket or the environment: whatever decides is an argument.
 
+pub mod config;
 pub mod fault;
 pub mod offsets;
 
