@@ -133,10 +133,7 @@ impl Config {
     ///
     /// # Errors
     /// The first thing that is wrong, with its key. Nothing a secret option holds is repeated.
-    pub fn parse<'a>(
-        file: &str,
-        variables: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, ConfigError> {
+    pub fn parse<'a>(file: &str, variables: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, ConfigError> {
         let mut table = defaults();
         layers::lay_over(&mut table, parse_file(file)?, "")?;
         for (name, text) in variables {
@@ -148,7 +145,9 @@ impl Config {
     }
 
     fn from_table(table: Table) -> Result<Self, ConfigError> {
-        table.try_into().map_err(|error: toml::de::Error| ConfigError::Mistyped { message: one_line(&error.to_string()) })
+        table
+            .try_into()
+            .map_err(|error: toml::de::Error| ConfigError::Mistyped { message: one_line(&error.to_string()) })
     }
 
     /// What types cannot carry.

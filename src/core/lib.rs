@@ -13,8 +13,10 @@
 pub mod config;
 pub mod fault;
 pub mod offsets;
+pub mod start;
 
 pub mod frame;
+pub mod intake;
 
 pub mod event;
 pub mod secret;

@@ -22,7 +22,10 @@ pub(super) fn lay_over(base: &mut Table, file: Table, path: &str) -> Result<(), 
             continue;
         }
         let Some(slot) = base.get_mut(&key) else {
-            return Err(ConfigError::UnknownKey { nearest: nearest(&key, base).map(|near| join(path, near)), key: here });
+            return Err(ConfigError::UnknownKey {
+                nearest: nearest(&key, base).map(|near| join(path, near)),
+                key: here,
+            });
         };
         match (slot, value) {
             (Value::Table(inner), Value::Table(value)) => lay_over(inner, value, &here)?,
@@ -71,7 +74,8 @@ pub(super) fn lay_variable(base: &mut Table, name: &str, text: &str) -> Result<(
 /// A text where the option holds text, else a TOML value, a list also as `a,b`. Text that is neither stays
 /// text: reading it into its type later names the option.
 fn typed_like(default: &Value, text: &str) -> Value {
-    let parsed = || toml::from_str::<Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));
+    let parsed =
+        || toml::from_str::<Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));
     match default {
         Value::String(_) => Value::String(text.to_owned()),
         Value::Array(_) if !text.trim_start().starts_with('[') => {

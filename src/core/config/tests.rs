@@ -59,7 +59,8 @@ fn variables_win_over_the_file_and_the_file_over_the_defaults() {
 
 #[test]
 fn options_of_the_client_may_be_written_with_or_without_quotes() {
-    let quoted = parse("[kafka]\ntopics = ['a']\n[kafka.options]\n'sasl.mechanism' = 'PLAIN'\n'fetch.min.bytes' = 5\n", &[]);
+    let quoted =
+        parse("[kafka]\ntopics = ['a']\n[kafka.options]\n'sasl.mechanism' = 'PLAIN'\n'fetch.min.bytes' = 5\n", &[]);
     let plain = parse("[kafka]\ntopics = ['a']\n[kafka.options]\nsasl.mechanism = 'PLAIN'\nfetch.min.bytes = 5\n", &[]);
     assert_eq!(quoted, plain);
     assert_eq!(plain.expect("right").kafka.options.get("fetch.min.bytes"), Some("5"));
@@ -70,7 +71,11 @@ fn what_is_wrong_is_named_with_the_right_spelling() {
     let cases: &[(&str, &[(&str, &str)], &str)] = &[
         ("[kafka]\ntopic = ['a']", &[], "unknown key `kafka.topic`; did you mean `kafka.topics`?"),
         ("[lakes]\nuri = 'x'", &[], "unknown key `lakes`; did you mean `lake`?"),
-        (LEAST, &[("CLAVIGER__LAKE__URL", "x")], "unknown key `CLAVIGER__LAKE__URL`; did you mean `CLAVIGER__LAKE__URI`?"),
+        (
+            LEAST,
+            &[("CLAVIGER__LAKE__URL", "x")],
+            "unknown key `CLAVIGER__LAKE__URL`; did you mean `CLAVIGER__LAKE__URI`?",
+        ),
         (LEAST, &[("CLAVIGER__", "x")], "unknown key `CLAVIGER__`"),
         ("", &[], "`kafka.topics` is empty"),
         ("lake = 5", &[], "`lake` is a section, not a value"),
@@ -78,7 +83,11 @@ fn what_is_wrong_is_named_with_the_right_spelling() {
         (LEAST, &[("CLAVIGER__LAKE__COMMIT_INTERVAL_MS", "soon")], "\"soon\", expected a number of milliseconds"),
         (LEAST, &[("CLAVIGER__LAKE__PIPELINE", "a/b")], "`lake.pipeline` must be"),
         (LEAST, &[("CLAVIGER__PIPELINE__RAW_QUEUE_BATCHES", "0")], "`pipeline.raw_queue_batches` must be at least 1"),
-        ("[kafka]\ntopics = ['a']\noptions.enable.auto.commit = true", &[], "`kafka.options.enable.auto.commit` is set by"),
+        (
+            "[kafka]\ntopics = ['a']\noptions.enable.auto.commit = true",
+            &[],
+            "`kafka.options.enable.auto.commit` is set by",
+        ),
         ("[secrets]\npepper = \"hunter2\n", &[], "line 2 is not TOML"),
     ];
     for (file, variables, expected) in cases {
