@@ -13,8 +13,11 @@ use claviger_core::secret::Pepper;
 /// # Errors
 /// The file cannot be read, or something in it or in a variable is wrong.
 pub fn load(file: &Path) -> Result<Config, LoadError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| LoadError::Unreadable { what: "configuration", path: file.to_owned(), source })?;
+    let text = std::fs::read_to_string(file).map_err(|source| LoadError::Unreadable {
+        what: "configuration",
+        path: file.to_owned(),
+        source,
+    })?;
     let variables = variables()?;
     let variables = variables.iter().map(|(name, text)| (name.as_str(), text.as_str()));
     Config::parse(&text, variables).map_err(|source| LoadError::Wrong { path: file.to_owned(), source })

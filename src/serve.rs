@@ -84,7 +84,9 @@ pub enum ServeError {
 impl Fault for ServeError {
     fn hint(&self) -> String {
         match self {
-            Self::Exposed { .. } => "listen on 127.0.0.1 or [::1], with a proxy that authenticates before it".to_owned(),
+            Self::Exposed { .. } => {
+                "listen on 127.0.0.1 or [::1], with a proxy that authenticates before it".to_owned()
+            }
             Self::Unusable { .. } => "choose a free port in `serve.address`, or 0 for any".to_owned(),
         }
     }

@@ -79,7 +79,11 @@ impl Unassigned {
         gauge!(PARTITIONS).set(count(self.held));
         let Self { partitions, held, lost } = *self;
         if lost {
-            tracing::warn!(removed = partitions, partitions = held, "partitions lost: what was read of them is dropped");
+            tracing::warn!(
+                removed = partitions,
+                partitions = held,
+                "partitions lost: what was read of them is dropped"
+            );
         } else {
             tracing::info!(removed = partitions, partitions = held, "partitions handed over");
         }
@@ -196,7 +200,10 @@ pub(crate) struct CloseHangs {
 
 impl CloseHangs {
     pub(crate) fn emit(&self) {
-        tracing::warn!(waited_ms = millis(self.waited), "the kafka client does not close: leaving it to the process's end");
+        tracing::warn!(
+            waited_ms = millis(self.waited),
+            "the kafka client does not close: leaving it to the process's end"
+        );
     }
 }
 

@@ -5,27 +5,51 @@
 
 pub mod kafka;
 
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use claviger_core::frame::RawBatch;
 use claviger_core::offsets::{Offset, Stream};
 
-/// What a source says, in the order in which it holds.
+/// What a source says, in the order in which it holds. `B` is the batch: raw, or refined further downstream.
 #[derive(Debug)]
-pub enum SourceEvent {
+pub enum SourceEvent<B = RawBatch> {
     /// From here on these streams are read, each from its offset. Said again after a seek: frames of the stream
     /// that are still on their way then are void.
     Assigned(Vec<(Stream, Offset)>),
-    Batch(RawBatch),
+    Batch(B),
     /// These streams go to someone else. Commit what is held of them, then answer; who does not answer in
     /// time finds its later commit refused.
-    Revoked { streams: Vec<Stream>, done: Drained },
+    Revoked {
+        streams: Vec<Stream>,
+        done: Drained,
+    },
     /// These streams are someone else's already: drop what is held of them.
     Lost(Vec<Stream>),
     /// The broker no longer has `from..to`. Reading goes on at `to`.
-    Gap { stream: Stream, from: Offset, to: Offset },
+    Gap {
+        stream: Stream,
+        from: Offset,
+        to: Offset,
+    },
     /// The last event of a source that was asked to stop.
     Ended,
+}
+
+impl<B> SourceEvent<B> {
+    /// The batch, or else the event as a later stage passes it on.
+    ///
+    /// # Errors
+    /// It is no batch.
+    pub fn into_batch<C>(self) -> Result<B, SourceEvent<C>> {
+        Err(match self {
+            Self::Batch(batch) => return Ok(batch),
+            Self::Assigned(starts) => SourceEvent::Assigned(starts),
+            Self::Revoked { streams, done } => SourceEvent::Revoked { streams, done },
+            Self::Lost(streams) => SourceEvent::Lost(streams),
+            Self::Gap { stream, from, to } => SourceEvent::Gap { stream, from, to },
+            Self::Ended => SourceEvent::Ended,
+        })
+    }
 }
 
 /// The answer that a revoked stream waits for. Dropping it unanswered ends the waiting too.
@@ -33,6 +57,13 @@ pub enum SourceEvent {
 pub struct Drained(SyncSender<()>);
 
 impl Drained {
+    /// The answer, and where it arrives.
+    #[must_use]
+    pub fn pair() -> (Self, Receiver<()>) {
+        let (answer, answered) = sync_channel(1);
+        (Self(answer), answered)
+    }
+
     pub fn answer(self) {
         // Nobody waits any more when the deadline is over; the source has said so in the log.
         _ = self.0.try_send(());

@@ -62,7 +62,9 @@ pub enum TelemetryError {
 impl Fault for TelemetryError {
     fn hint(&self) -> String {
         match self {
-            Self::Level { .. } => "write `telemetry.log_level` as \"info\" or \"info,claviger::source=debug\"".to_owned(),
+            Self::Level { .. } => {
+                "write `telemetry.log_level` as \"info\" or \"info,claviger::source=debug\"".to_owned()
+            }
             Self::Running => "please report this".to_owned(),
         }
     }

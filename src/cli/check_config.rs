@@ -12,7 +12,7 @@ use super::{Answer, Failure, print};
   claviger check-config claviger.toml
   CLAVIGER__LAKE__URI=/data/lake claviger check-config --json claviger.toml
   claviger check-config --defaults > claviger.toml")]
-pub struct CheckConfig {
+pub(super) struct CheckConfig {
     /// The configuration file
     #[arg(required_unless_present = "defaults")]
     file: Option<PathBuf>,
@@ -24,7 +24,7 @@ pub struct CheckConfig {
     defaults: bool,
 }
 
-pub fn run(arguments: &CheckConfig) -> Result<Answer, Failure> {
+pub(super) fn run(arguments: &CheckConfig) -> Result<Answer, Failure> {
     let Some(file) = &arguments.file else {
         print(config::DEFAULTS)?;
         return Ok(Answer::Yes);

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::Router;
 use serde::Serialize;
 
 const NEVER: u64 = u64::MAX;
@@ -54,10 +54,11 @@ impl Health {
         _ = self.waiting_since_ms.compare_exchange(NEVER, self.now_ms(), Relaxed, Relaxed);
     }
 
-    /// All rows so far are in the lake.
-    pub fn rows_committed(&self) {
-        self.committed_ms.store(self.now_ms(), Relaxed);
-        self.waiting_since_ms.store(NEVER, Relaxed);
+    /// A commit succeeded; `all` when no row waits for the next one.
+    pub fn rows_committed(&self, all: bool) {
+        let now = self.now_ms();
+        self.committed_ms.store(now, Relaxed);
+        self.waiting_since_ms.store(if all { NEVER } else { now }, Relaxed);
     }
 
     fn now_ms(&self) -> u64 {

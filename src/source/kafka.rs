@@ -42,7 +42,8 @@ impl Stop {
         self.0.store(true, Relaxed);
     }
 
-    fn asked(&self) -> bool {
+    #[must_use]
+    pub fn asked(&self) -> bool {
         self.0.load(Relaxed)
     }
 }
@@ -112,7 +113,9 @@ impl Fault for SourceError {
             Self::Options { .. } => "compare `kafka.options` with librdkafka's CONFIGURATION.md".to_owned(),
             Self::Unreachable { .. } => "check `kafka.brokers`, the network, and `security.protocol`".to_owned(),
             Self::Subscription { .. } => "check `kafka.topics`".to_owned(),
-            Self::Watermarks { .. } => "check that the partition has a leader and that the user may describe it".to_owned(),
+            Self::Watermarks { .. } => {
+                "check that the partition has a leader and that the user may describe it".to_owned()
+            }
             Self::Positions { .. } => "check that `lake.uri` can be read; nothing is lost meanwhile".to_owned(),
             Self::Assignment { .. } => "start again: reading resumes where the lake ends".to_owned(),
             Self::Fatal { .. } => "start again: reading resumes where the lake ends. If it says fenced, two processes \

@@ -65,8 +65,27 @@ const RESERVED: &[&str] = &[
     "statistics.interval.ms",
 ];
 
-/// Parts of option names that only secrets have. More is masked than must be: an alias is no leak then.
+/// Parts of option names that only secrets have.
 const SECRET_PARTS: &[&str] = &["password", "secret", "token", "pem", "oauthbearer.config", "private", "jaas"];
+
+/// Options of authentication that may be shown. The others are not, so that a misspelt name leaks nothing.
+const HARMLESS: &[&str] = &[
+    "sasl.kerberos.principal",
+    "sasl.kerberos.service.name",
+    "sasl.mechanism",
+    "sasl.mechanisms",
+    "sasl.username",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.endpoint.identification.algorithm",
+    "ssl.key.location",
+    "ssl.keystore.location",
+];
+
+fn is_secret(option: &str) -> bool {
+    let of_authentication = option.starts_with("sasl") || option.starts_with("ssl");
+    SECRET_PARTS.iter().any(|part| option.contains(part)) || of_authentication && !HARMLESS.contains(&option)
+}
 
 impl ClientOptions {
     /// Names with their values, secrets included.
@@ -85,10 +104,7 @@ impl ClientOptions {
     }
 
     fn shown(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.reveal().map(|(name, value)| {
-            let secret = SECRET_PARTS.iter().any(|part| name.contains(part));
-            (name, if secret { MASK } else { value })
-        })
+        self.reveal().map(|(name, value)| (name, if is_secret(name) { MASK } else { value }))
     }
 }
 

@@ -4,7 +4,7 @@
 //! fetching begins in between. Watermarks are asked for there too, which costs one round trip a partition.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, mpsc as std_mpsc};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use claviger_core::config::Start;
@@ -223,8 +223,8 @@ impl Reader {
     /// A rendezvous: the pipeline seals and commits, this thread waits. False when it did not come about.
     fn drain(&mut self, streams: &[Stream]) -> bool {
         let began = Instant::now();
-        let (answer, answered) = std_mpsc::sync_channel(1);
-        self.say(SourceEvent::Revoked { streams: streams.to_vec(), done: Drained(answer) });
+        let (done, answered) = Drained::pair();
+        self.say(SourceEvent::Revoked { streams: streams.to_vec(), done });
         while !self.pump() && began.elapsed() < self.drain_limit {
             std::thread::sleep(NAP);
         }

@@ -167,9 +167,7 @@ impl Reading {
             return Ok(());
         }
         let mut reader = lock(&self.reader);
-        self.consumer
-            .pause(&reader.list())
-            .map_err(|source| SourceError::Assignment { what: "pause", source })?;
+        self.consumer.pause(&reader.list()).map_err(|source| SourceError::Assignment { what: "pause", source })?;
         reader.paused = true;
         reader.intake.forget_ends();
         self.paused_since = Some(Instant::now());
@@ -179,9 +177,7 @@ impl Reading {
 
     fn resume(&mut self) -> Result<(), SourceError> {
         let mut reader = lock(&self.reader);
-        self.consumer
-            .resume(&reader.list())
-            .map_err(|source| SourceError::Assignment { what: "resume", source })?;
+        self.consumer.resume(&reader.list()).map_err(|source| SourceError::Assignment { what: "resume", source })?;
         reader.paused = false;
         reader.intake.forget_ends();
         self.full_since = None;
