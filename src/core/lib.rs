@@ -25,3 +25,9 @@ pub mod cause;
 pub mod decode;
 
 pub mod refine;
+
+pub mod minutes;
+
+pub mod lake;
+
+pub mod ingest;
