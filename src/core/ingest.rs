@@ -83,7 +83,11 @@ pub enum Input {
     /// Streams were given to this process.
     Assigned(Vec<(Stream, Positions)>),
     /// A refined batch. `rows` counts what it holds for each table.
-    Batch { spans: Vec<OffsetSpan>, rows: PerTable<u64>, bytes: u64 },
+    Batch {
+        spans: Vec<OffsetSpan>,
+        rows: PerTable<u64>,
+        bytes: u64,
+    },
     /// Time passes; UTC microseconds.
     Tick(i64),
     /// The files of an attempt are stored, and visible to nobody yet.
@@ -91,12 +95,25 @@ pub enum Input {
     /// They could not be stored.
     SealFailed(u64),
     /// The answer to [`Action::Read`], one value a stream that was asked for.
-    Stored { attempt: u64, table: StreamTable, positions: Vec<(Stream, Option<Offset>)> },
-    ReadFailed { attempt: u64, table: StreamTable },
+    Stored {
+        attempt: u64,
+        table: StreamTable,
+        positions: Vec<(Stream, Option<Offset>)>,
+    },
+    ReadFailed {
+        attempt: u64,
+        table: StreamTable,
+    },
     /// The table took the commit.
-    Committed { attempt: u64, table: StreamTable },
+    Committed {
+        attempt: u64,
+        table: StreamTable,
+    },
     /// Anything else: it may be in the table or not.
-    CommitUnclear { attempt: u64, table: StreamTable },
+    CommitUnclear {
+        attempt: u64,
+        table: StreamTable,
+    },
     /// The answer to [`Action::Locate`].
     Located(Vec<(Stream, Positions)>),
     LocateFailed,
@@ -115,18 +132,32 @@ pub enum Action {
     /// Forget the batch that was just reported.
     Discard,
     /// Close the open files and store them as this attempt's; later rows belong to the next one.
-    Seal { attempt: u64 },
+    Seal {
+        attempt: u64,
+    },
     /// Read the table's positions of these streams (after a back-off when there were failures) and keep the
     /// snapshot for the commit.
-    Read { attempt: u64, table: StreamTable, streams: Vec<Stream>, failures: u32 },
+    Read {
+        attempt: u64,
+        table: StreamTable,
+        streams: Vec<Stream>,
+        failures: u32,
+    },
     /// Commit the attempt's files of one table, with the positions, against the snapshot of the last read.
-    Commit { attempt: u64, table: StreamTable, advances: Vec<Advance> },
+    Commit {
+        attempt: u64,
+        table: StreamTable,
+        advances: Vec<Advance>,
+    },
     /// Everything below these offsets is in all tables.
     Acknowledge(Vec<(Stream, Offset)>),
     /// Forget all rows, encoded or not, of all attempts.
     DropBuffers,
     /// Read the positions of all tables afresh (after a back-off when there were failures).
-    Locate { streams: Vec<Stream>, failures: u32 },
+    Locate {
+        streams: Vec<Stream>,
+        failures: u32,
+    },
     /// Read on from here.
     SeekTo(Stream, Offset),
     Pause,
@@ -134,7 +165,11 @@ pub enum Action {
     /// The streams may go to their next owner.
     HandOver(Vec<Stream>),
     /// Offsets were never offered: this stream stays stopped until somebody declares the gap.
-    Halt { stream: Stream, expected: Offset, offered: Offset },
+    Halt {
+        stream: Stream,
+        expected: Offset,
+        offered: Offset,
+    },
     /// Everything is committed or let go: end.
     Stop,
 }
@@ -419,7 +454,8 @@ impl Ingest {
             self.release(actions);
         }
         let rows = self.open.rows_total();
-        let waited = |since: Option<i64>| since.is_some_and(|since| self.now - since >= self.protocol.commit_interval_us);
+        let waited =
+            |since: Option<i64>| since.is_some_and(|since| self.now - since >= self.protocol.commit_interval_us);
         let due = self.draining()
             || rows >= self.protocol.seal_rows
             || self.open.bytes >= self.protocol.seal_bytes
@@ -604,6 +640,8 @@ impl Ingest {
         for reading in self.streams.values_mut() {
             if reading.phase != Phase::Leaving {
                 reading.phase = Phase::Locating;
+                // Nothing of it is buffered any more, so the next attempt must not record a position for it.
+                reading.next = reading.positions.resume();
             }
         }
         if self.draining() {

@@ -23,7 +23,7 @@ use crate::offsets::{Offset, OffsetSpan, Stream};
 use crate::reject::REJECT_SCHEMA;
 
 pub use compaction::{CompactionLimits, CompactionPlan, RowsChanged, StoredFile, assert_rows_kept, plan_compaction};
-pub use conservation::{Account, ConservationCheck, Breach};
+pub use conservation::{Account, Breach, ConservationCheck};
 
 /// Every table of the lake. The name is its folder under the lake's root, and its name in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -389,7 +389,7 @@ impl World {
                     self.processes[p].reads_at.remove(&stream);
                     match self.holders[n] {
                         Holder::Moving(from, to) if from == p => self.give(n, to),
-                        Holder::Held(who) if who == p && !self.faults => self.holders[n] = Holder::Nobody,
+                        Holder::Held(who) if who == p => self.holders[n] = Holder::Nobody,
                         Holder::Nobody | Holder::Held(_) | Holder::Moving(..) => {}
                     }
                 }
@@ -462,7 +462,9 @@ impl World {
 
     fn everything_is_stored(&self) -> bool {
         self.tables.iter().all(|(_, table)| {
-            (0..STREAMS).zip(&self.high).all(|(n, high)| table.position(n).is_none_or(|at| at.0 == *high) && (*high == 0 || table.position(n).is_some()))
+            (0..STREAMS).zip(&self.high).all(|(n, high)| {
+                table.position(n).is_none_or(|at| at.0 == *high) && (*high == 0 || table.position(n).is_some())
+            })
         })
     }
 

@@ -27,12 +27,7 @@ pub struct CompactionLimits {
 
 impl Default for CompactionLimits {
     fn default() -> Self {
-        Self {
-            small_bytes: 32 << 20,
-            joined_bytes_max: 128 << 20,
-            files_min: 4,
-            settled_after_us: 10 * 60 * 1_000_000,
-        }
+        Self { small_bytes: 32 << 20, joined_bytes_max: 128 << 20, files_min: 4, settled_after_us: 10 * 60 * 1_000_000 }
     }
 }
 
@@ -118,8 +113,7 @@ mod tests {
     }
 
     fn plans(files: &[StoredFile]) -> Vec<Vec<String>> {
-        let limits =
-            CompactionLimits { small_bytes: 50, joined_bytes_max: 100, files_min: 2, settled_after_us: 1_000 };
+        let limits = CompactionLimits { small_bytes: 50, joined_bytes_max: 100, files_min: 2, settled_after_us: 1_000 };
         plan_compaction(files, NOW, &limits).into_iter().map(|plan| plan.paths).collect()
     }
 
