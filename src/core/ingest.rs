@@ -121,6 +121,8 @@ pub enum Input {
     Revoked(Vec<Stream>),
     /// Streams have already gone to another process.
     Lost(Vec<Stream>),
+    /// Everything buffered is to be committed now, in all tables.
+    FlushRequested,
     ShutdownRequested,
 }
 
@@ -271,6 +273,7 @@ pub struct Ingest {
     locate_failures: u32,
     paused: bool,
     drain_until: Option<i64>,
+    flushing: bool,
     stopping: bool,
     stopped: bool,
 }
@@ -289,6 +292,7 @@ impl Ingest {
             locate_failures: 0,
             paused: false,
             drain_until: None,
+            flushing: false,
             stopping: false,
             stopped: false,
         }
@@ -325,6 +329,10 @@ impl Ingest {
             }
             Input::Revoked(streams) => self.revoked(&streams, &mut actions),
             Input::Lost(streams) => self.lost(&streams, &mut actions),
+            Input::FlushRequested => {
+                self.flushing = true;
+                self.seal_if_due(&mut actions);
+            }
             Input::ShutdownRequested => {
                 self.stopping = true;
                 let streams: Vec<Stream> = self.streams.keys().cloned().collect();
@@ -332,6 +340,13 @@ impl Ingest {
             }
         }
         actions
+    }
+
+    /// Whether every offset that was taken in is in all tables.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        self.flight.is_none()
+            && self.streams.values().all(|reading| reading.phase != Phase::Locating && !reading.behind_anywhere())
     }
 
     fn assigned(&mut self, streams: Vec<(Stream, Positions)>, actions: &mut Vec<Action>) {
@@ -443,6 +458,7 @@ impl Ingest {
     fn table_due(&self, table: StreamTable) -> bool {
         self.open.rows[table] > 0
             || self.draining()
+            || self.flushing
             || self.behind_since[table].is_some_and(|since| self.now - since >= self.protocol.idle_interval_us)
     }
 
@@ -457,6 +473,7 @@ impl Ingest {
         let waited =
             |since: Option<i64>| since.is_some_and(|since| self.now - since >= self.protocol.commit_interval_us);
         let due = self.draining()
+            || self.flushing
             || rows >= self.protocol.seal_rows
             || self.open.bytes >= self.protocol.seal_bytes
             || (rows > 0 && waited(self.open.since))
@@ -468,6 +485,7 @@ impl Ingest {
             let advances = if self.table_due(table) { self.advances(table) } else { Vec::new() };
             (!advances.is_empty()).then_some(TableCommit { advances, failures: 0, stage: Stage::Sealing })
         });
+        self.flushing = false;
         if tables.iter().all(|(_, commit)| commit.is_none()) {
             return;
         }

@@ -73,11 +73,7 @@ impl ObjectStore for DurableFiles {
         Ok(PutResult { e_tag: None, version: None })
     }
 
-    async fn put_multipart_opts(
-        &self,
-        location: &Path,
-        opts: PutMultipartOptions,
-    ) -> Result<Box<dyn MultipartUpload>> {
+    async fn put_multipart_opts(&self, location: &Path, opts: PutMultipartOptions) -> Result<Box<dyn MultipartUpload>> {
         let target = self.files.path_to_filesystem(location)?;
         let upload = self.files.put_multipart_opts(location, opts).await?;
         Ok(Box::new(DurableUpload { upload, target, sync: Arc::clone(&self.sync) }))

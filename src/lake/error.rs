@@ -53,9 +53,9 @@ impl Fault for LakeError {
             Self::Unwritable { .. } | Self::Unstorable { .. } => {
                 "check credentials and free space; events wait in their source meanwhile".to_owned()
             }
-            Self::TornCommit { table, version, .. } => format!(
-                "its rows will be read again: move `{table}/_delta_log/{version:020}.json` away and start anew"
-            ),
+            Self::TornCommit { table, version, .. } => {
+                format!("its rows will be read again: move `{table}/_delta_log/{version:020}.json` away and start anew")
+            }
             Self::ForgetsPositions { table } => {
                 format!("unset the property on `{table}`: positions that expire are rows that are read twice")
             }
@@ -70,7 +70,8 @@ impl Fault for LakeError {
             }
             Self::FlushTimeout { .. } => "what was not flushed will be read again at the next start".to_owned(),
             Self::Gap { .. } => {
-                "retention deleted messages before they were read, or the topic was re-created: declare the gap".to_owned()
+                "retention deleted messages before they were read, or the topic was re-created: declare the gap"
+                    .to_owned()
             }
         }
     }

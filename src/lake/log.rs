@@ -81,22 +81,31 @@ pub(super) async fn transactions(table: TableName, loaded: &DeltaTable) -> Resul
         next = checkpoint + 1;
     }
     for version in next..=version {
-        for action in commit_actions(table, store.as_ref(), version).await?.unwrap_or_default() {
-            if let (Some(id), Some(version)) = (action["txn"]["appId"].as_str(), action["txn"]["version"].as_i64()) {
-                found.insert(id.to_owned(), version);
-            }
-        }
+        let Some(actions) = commit_actions(table, store.as_ref(), version).await? else {
+            return Err(LakeError::TornCommit { table, version, state: "missing" });
+        };
+        collect_transactions(&actions, &mut found);
     }
     Ok(found)
 }
 
-async fn newest_checkpoint(table: TableName, store: &dyn ObjectStore, upto: u64) -> Result<Option<u64>, LakeError> {
+/// Adds the application transactions of one commit.
+pub(super) fn collect_transactions(actions: &[serde_json::Value], found: &mut BTreeMap<String, i64>) {
+    for action in actions {
+        if let (Some(id), Some(version)) = (action["txn"]["appId"].as_str(), action["txn"]["version"].as_i64()) {
+            found.insert(id.to_owned(), version);
+        }
+    }
+}
+
+pub(super) async fn newest_checkpoint(
+    table: TableName,
+    store: &dyn ObjectStore,
+    upto: u64,
+) -> Result<Option<u64>, LakeError> {
     let folder = Path::from(LOG_FOLDER);
-    let entries: Vec<_> = store
-        .list(Some(&folder))
-        .try_collect()
-        .await
-        .map_err(|source| LakeError::UnreadableLog { table, source })?;
+    let entries: Vec<_> =
+        store.list(Some(&folder)).try_collect().await.map_err(|source| LakeError::UnreadableLog { table, source })?;
     let versions = entries.iter().filter_map(|entry| {
         let name = entry.location.filename()?.strip_suffix(".checkpoint.parquet")?;
         name.parse().ok().filter(|version| *version <= upto)

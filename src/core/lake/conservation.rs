@@ -19,8 +19,6 @@ pub enum Breach {
     InGap { offset: i64 },
     /// A row lies at or above the position, where nothing is committed yet.
     Ahead { offset: i64 },
-    /// The tables of one lake disagree on how far the stream was read, although nothing is running.
-    Behind { table: &'static str, position: i64, furthest: i64 },
 }
 
 impl std::fmt::Display for Breach {
@@ -33,9 +31,6 @@ impl std::fmt::Display for Breach {
             Self::Lost { begin, end } => write!(f, "offsets {begin}..{end} are neither stored nor declared a gap"),
             Self::InGap { offset } => write!(f, "offset {offset} is stored inside a declared gap"),
             Self::Ahead { offset } => write!(f, "offset {offset} is stored at or above the stream's position"),
-            Self::Behind { table, position, furthest } => {
-                write!(f, "table {table} stands at {position}, another at {furthest}")
-            }
         }
     }
 }
