@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, RecordBatch};
+use arrow::array::{ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use claviger_core::lake::{Account, Breach, ConservationCheck, TableName, assert_rows_kept};

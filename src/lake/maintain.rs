@@ -125,7 +125,8 @@ pub async fn compact(lake: &Lake, name: TableName, limits: &CompactionLimits) ->
 
 fn stored_files(table: &Table) -> Result<Vec<StoredFile>, LakeError> {
     let snapshot = table.handle().snapshot().map_err(|source| LakeError::Unreadable { table: table.name(), source })?;
-    let files = snapshot.log_data().iter().filter_map(|file| {
+    let stored = snapshot.log_data();
+    let files = stored.iter().filter_map(|file| {
         let date = file.partition_values_map().remove(claviger_core::lake::PARTITION_COLUMN).flatten()?;
         // A file without a row count, or with rows deleted from it, is not ours to judge.
         if file.deletion_vector_descriptor().is_some() {
@@ -146,11 +147,12 @@ fn stored_files(table: &Table) -> Result<Vec<StoredFile>, LakeError> {
 async fn join(lake: &Lake, table: &mut Table, plan: &CompactionPlan) -> Result<bool, LakeError> {
     let name = table.name();
     let log_store = lake.log_store(name)?;
+    let store = log_store.object_store(None);
     let mut encoder = Encoder::new(name, FileLimits { file_bytes: usize::MAX, ..FileLimits::default() });
     for path in &plan.paths {
         let unreadable = |source| LakeError::Unstorable { table: name, source };
         let location = Path::parse(path).map_err(|source| unreadable(source.into()))?;
-        let bytes = log_store.object_store(None).get(&location).await.map_err(unreadable)?;
+        let bytes = store.get(&location).await.map_err(unreadable)?;
         let bytes = bytes.bytes().await.map_err(unreadable)?;
         encoder = blocking(move || {
             reencode(name, &mut encoder, bytes)?;
