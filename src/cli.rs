@@ -3,6 +3,8 @@
 //! Exit codes: 0 done, 1 the answer is "no", 2 wrong usage or configuration, 3 environment, 4 a bug.
 
 mod check_config;
+mod check_lake;
+mod query;
 
 use std::error::Error as _;
 
@@ -21,9 +23,13 @@ pub struct Arguments {
 enum Command {
     /// Prints the effective configuration, secrets masked, without opening anything
     CheckConfig(check_config::CheckConfig),
+    Query(query::QueryArguments),
+    CheckLake(check_lake::CheckLakeArguments),
     /// Prints a completion script for your shell
     #[command(after_help = "Example: claviger completions bash > /etc/bash_completion.d/claviger")]
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        shell: clap_complete::Shell,
+    },
 }
 
 /// What a command that ran to its end has to say.
@@ -41,12 +47,25 @@ pub enum Answer {
 pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
     match arguments.command {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
+        Command::Query(arguments) => query::query(arguments),
+        Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "claviger", &mut std::io::stdout());
             Ok(Answer::Yes)
         }
     }
+}
+
+/// Runs one command's work to its end.
+fn wait_for<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|e| Failure {
+        message: format!("no threads can be started: {e}"),
+        hint: "raise the limit of processes (`ulimit -u`)".to_owned(),
+        blame: Blame::Environment,
+    })?;
+    Ok(runtime.block_on(work))
 }
 
 /// A fault of any room, made ready for the person who typed the command.

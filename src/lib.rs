@@ -11,3 +11,4 @@ pub mod source;
 pub mod pipeline;
 
 pub mod serve;
+pub mod lake;

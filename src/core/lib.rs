@@ -41,3 +41,9 @@ pub mod classify;
 pub mod minutes;
 
 pub mod refine;
+
+pub mod minutes;
+
+pub mod lake;
+
+pub mod ingest;

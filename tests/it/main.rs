@@ -7,3 +7,4 @@ mod kafka;
 mod pipeline;
 mod serve;
 mod telemetry;
+mod lake;
