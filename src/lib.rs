@@ -1,3 +1,5 @@
 //! The shell: thin async rooms around the decisions of `claviger_core`.
 
 pub mod cli;
+
+pub mod identity;
