@@ -246,6 +246,20 @@ impl ListColumn {
         self.offsets.push(i32::try_from(self.items.codes.len()).expect("lists of a batch are short"));
     }
 
+    /// The code under which `text` can be pushed; `None` for the empty text.
+    pub fn code(&mut self, text: &str) -> Option<u32> {
+        self.items.code(text)
+    }
+
+    /// A list of texts by the codes that [`ListColumn::code`] gave.
+    pub fn push_codes(&mut self, codes: &[u32]) {
+        for &code in codes {
+            self.items.push_code(Some(code));
+        }
+        self.presence.push(self.offsets.len() - 1, !codes.is_empty());
+        self.offsets.push(i32::try_from(self.items.codes.len()).expect("lists of a batch are short"));
+    }
+
     pub fn finish(&mut self) -> ArrayRef {
         let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
         Arc::new(ListArray::new(list_item(), offsets, self.items.finish(), self.presence.take()))

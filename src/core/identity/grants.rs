@@ -193,6 +193,12 @@ impl Directory {
         ends.into_iter().rev().take(ENDS_MAX).find(held_until)
     }
 
+    /// Whether a right, or the row itself, of the principal or key may have changed after `from` and not after `to`.
+    #[must_use]
+    pub fn changes_between(&self, principal: Option<PrincipalIx>, key: Option<KeyIx>, from: i64, to: i64) -> bool {
+        self.changes_of_rights(principal, key).into_iter().any(|change| (from + 1..=to).contains(&change))
+    }
+
     /// Instants at which a right of the principal or key may have ended.
     fn changes_of_rights(&self, principal: Option<PrincipalIx>, key: Option<KeyIx>) -> Vec<i64> {
         let mut ends = Vec::new();
