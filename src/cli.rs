@@ -4,7 +4,9 @@
 
 mod check_config;
 mod check_lake;
+mod identity;
 mod query;
+mod run;
 
 use std::error::Error as _;
 
@@ -23,8 +25,12 @@ pub struct Arguments {
 enum Command {
     /// Prints the effective configuration, secrets masked, without opening anything
     CheckConfig(check_config::CheckConfig),
+    /// Reads Kafka and keeps the lake up to date until it is told to stop
+    Run(run::RunArguments),
     Query(query::QueryArguments),
     CheckLake(check_lake::CheckLakeArguments),
+    /// Validates identity snapshots and shows what changed between them
+    Identity(identity::Identity),
     /// Prints a completion script for your shell
     #[command(after_help = "Example: claviger completions bash > /etc/bash_completion.d/claviger")]
     Completions {
@@ -47,8 +53,10 @@ pub enum Answer {
 pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
     match arguments.command {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
+        Command::Identity(arguments) => identity::run(&arguments),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "claviger", &mut std::io::stdout());
@@ -59,13 +67,15 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
 
 /// Runs one command's work to its end.
 fn wait_for<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|e| Failure {
+    Ok(runtime()?.block_on(work))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure {
         message: format!("no threads can be started: {e}"),
         hint: "raise the limit of processes (`ulimit -u`)".to_owned(),
         blame: Blame::Environment,
-    })?;
-    Ok(runtime.block_on(work))
+    })
 }
 
 /// A fault of any room, made ready for the person who typed the command.

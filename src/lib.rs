@@ -8,7 +8,10 @@ pub mod telemetry;
 
 pub mod source;
 
+pub mod identity;
+
+pub mod lake;
+
 pub mod pipeline;
 
 pub mod serve;
-pub mod lake;

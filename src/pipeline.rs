@@ -9,21 +9,25 @@
 //! the lake commits, the closing of the reactions tells the source so, and the source leaves the group. The
 //! first failure does the same. A deadline ends all of it, naming the stages that still ran.
 
+mod lake;
 mod stages;
 
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc as std_mpsc};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use claviger_core::config;
 use claviger_core::fault::{Blame, Fault, Retry};
 use claviger_core::frame::RawBatch;
-use claviger_core::refine::Refined;
+use claviger_core::identity::Directory;
+use claviger_core::refine::{Refined, Refiner};
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
+
+pub use lake::{LakePositions, LakeSink};
 
 use crate::serve::health::Health;
 use crate::signals;
@@ -38,16 +42,22 @@ pub trait Refine<D>: Send + 'static {
     fn refine(&mut self, raw: &RawBatch, directory: &Arc<D>) -> Refined;
 }
 
+impl Refine<Directory> for Refiner {
+    fn refine(&mut self, raw: &RawBatch, directory: &Arc<Directory>) -> Refined {
+        Self::refine(self, raw, directory)
+    }
+}
+
 /// Where refined batches end: the lake.
 #[async_trait]
 pub trait Sink: Send + 'static {
-    /// Takes the next event. A revoked stream's rows are committed and the answer given before this returns,
-    /// unless the sink sees to that later by itself.
-    async fn take(&mut self, event: SourceEvent<Refined>) -> Result<Vec<Reaction>, AnyFault>;
-    /// Time passes: commits what is due.
-    async fn tick(&mut self) -> Result<Vec<Reaction>, AnyFault>;
-    /// Commits everything that is held. Nothing is taken afterwards.
-    async fn finish(&mut self) -> Result<Vec<Reaction>, AnyFault>;
+    /// What it asks of the source, whenever it comes up. Asked for once; ends with the sink.
+    fn reactions(&mut self) -> BoxStream<'static, Reaction>;
+    /// Takes the next event, waiting while too much is in work. A revoked stream's rows are committed or let go
+    /// of, and the answer given, before this returns.
+    async fn take(&mut self, event: SourceEvent<Refined>) -> Result<(), AnyFault>;
+    /// Commits everything that is held.
+    async fn finish(self) -> Result<(), AnyFault>;
 }
 
 /// A source that runs on a thread of its own.
@@ -160,9 +170,6 @@ impl Stages {
         })
     }
 }
-
-/// How long the lake stage waits for an event before it looks at the clock.
-const TICK: Duration = Duration::from_millis(100);
 
 /// Why the pipeline ended.
 #[derive(Debug)]

@@ -32,6 +32,7 @@ metrics! {
     BACKWARDS "claviger_source_backwards_frames_total" "frames left out because their offset was read before"
     GAP_OFFSETS "claviger_source_gap_offsets_total" "offsets that the broker no longer had"
     REFUSED "claviger_source_refused_partitions_total" "partitions refused because the lake is ahead of the broker"
+    HALTS "claviger_lake_halted_streams_total" "streams stopped at a hole that nobody declared"
     LATE_DRAINS "claviger_source_late_drains_total" "rebalances that did not wait for the pipeline to the end"
     PAUSES "claviger_source_pauses_total" "times reading was paused because the pipeline was full"
     CLIENT_ERRORS "claviger_source_client_errors_total" "errors reported by the Kafka client"
@@ -131,6 +132,21 @@ impl Refused<'_> {
         tracing::error!(stream = %self.stream, position = self.position.0, high = self.high.0,
             "partition refused: the lake is ahead of the broker, so the topic was re-created or lost its tail; \
              use another `lake.pipeline` for the new topic");
+    }
+}
+
+/// The lake was offered offsets behind a hole that nobody declared.
+pub(crate) struct Halted<'a> {
+    pub(crate) stream: &'a Stream,
+    pub(crate) expected: Offset,
+    pub(crate) offered: Offset,
+}
+
+impl Halted<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(HALTS).increment(1);
+        tracing::error!(stream = %self.stream, expected = self.expected.0, offered = self.offered.0,
+            "stream stopped: offsets are missing that nobody declared lost; please report this");
     }
 }
 

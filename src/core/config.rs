@@ -19,7 +19,11 @@ pub use layers::VARIABLE_PREFIX;
 pub use secrets::{ClientOptions, Secret};
 pub use units::{Bytes, Millis};
 
+use crate::classify::ClassifyOptions;
+use crate::decode::{DecodeOptions, Format};
 use crate::fault::{Blame, Fault};
+use crate::refine::RefineOptions;
+use crate::secret::Pepper;
 
 /// The embedded defaults: commented, and the full list of options.
 pub const DEFAULTS: &str = include_str!("defaults.toml");
@@ -61,12 +65,39 @@ pub enum Start {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Decode {
-    pub format: String,
+    pub format: FormatChoice,
     pub frame_bytes_max: Bytes,
     pub credential_headers: Vec<String>,
     pub credential_params: Vec<String>,
+    pub tenant_headers: Vec<String>,
+    pub tenant_params: Vec<String>,
     pub key_prefixes: Vec<String>,
 }
+
+/// A log format by name, or `auto`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct FormatChoice(pub Option<Format>);
+
+impl TryFrom<String> for FormatChoice {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        if name == AUTO {
+            return Ok(Self(None));
+        }
+        let known = Format::ALL.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
+        Format::from_name(&name).map(|format| Self(Some(format))).ok_or(format!("`{name}` is none of {AUTO}, {known}"))
+    }
+}
+
+impl From<FormatChoice> for String {
+    fn from(choice: FormatChoice) -> Self {
+        choice.0.map_or(AUTO, Format::name).to_owned()
+    }
+}
+
+const AUTO: &str = "auto";
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -89,13 +120,12 @@ pub struct Identity {
 pub struct Lake {
     pub uri: String,
     pub pipeline: String,
-    pub writer_id: String,
     pub commit_interval_ms: Millis,
     pub commit_rows_max: u64,
-    pub compact_interval_ms: Millis,
-    pub compact_target_bytes: Bytes,
-    pub checkpoint_commits: u32,
-    pub vacuum_interval_ms: Millis,
+    pub maintenance_interval_ms: Millis,
+    pub compact_small_bytes: Bytes,
+    pub compact_joined_bytes_max: Bytes,
+    pub checkpoint_commits: u64,
     pub vacuum_retention_ms: Millis,
 }
 
@@ -178,7 +208,8 @@ impl Config {
             ("decode.frame_bytes_max", self.decode.frame_bytes_max.0),
             ("lake.commit_interval_ms", self.lake.commit_interval_ms.0),
             ("lake.commit_rows_max", self.lake.commit_rows_max),
-            ("lake.checkpoint_commits", self.lake.checkpoint_commits.into()),
+            ("lake.maintenance_interval_ms", self.lake.maintenance_interval_ms.0),
+            ("lake.checkpoint_commits", self.lake.checkpoint_commits),
             ("identity.refresh_interval_ms", self.identity.refresh_interval_ms.0),
             ("pipeline.raw_queue_batches", self.pipeline.raw_queue_batches as u64),
             ("pipeline.refined_queue_batches", self.pipeline.refined_queue_batches as u64),
@@ -188,6 +219,29 @@ impl Config {
             }
         }
         Ok(())
+    }
+
+    /// What refining depends on, under `pepper`.
+    #[must_use]
+    pub fn refine_options(&self, pepper: Pepper) -> RefineOptions {
+        let us = |millis: Millis| i64::try_from(millis.0.saturating_mul(1_000)).unwrap_or(i64::MAX);
+        let Decode { format, frame_bytes_max, credential_headers, credential_params, .. } = &self.decode;
+        let decode = DecodeOptions {
+            pepper,
+            format: format.0,
+            frame_bytes_max: usize::try_from(frame_bytes_max.0).unwrap_or(usize::MAX),
+            credential_headers: credential_headers.clone(),
+            credential_params: credential_params.clone(),
+            tenant_headers: self.decode.tenant_headers.clone(),
+            tenant_params: self.decode.tenant_params.clone(),
+            key_prefixes: self.decode.key_prefixes.clone(),
+        };
+        let classify = ClassifyOptions {
+            freshness_limit_us: us(self.identity.freshness_limit_ms),
+            propagation_window_us: us(self.identity.propagation_window_ms),
+            ..ClassifyOptions::default()
+        };
+        RefineOptions { decode, classify }
     }
 }
 

@@ -55,8 +55,18 @@ impl EntityKind {
 
 /// Sums of a row, in column order.
 const SUMS: &[&str] = &[
-    "requests", "served", "refused", "client_errors", "server_errors", "first_served", "first_refused",
-    "request_bytes", "response_bytes", "input_tokens", "output_tokens", "cost_micros",
+    "requests",
+    "served",
+    "refused",
+    "client_errors",
+    "server_errors",
+    "first_served",
+    "first_refused",
+    "request_bytes",
+    "response_bytes",
+    "input_tokens",
+    "output_tokens",
+    "cost_micros",
 ];
 
 /// Distinct sets of a row, in column order.
@@ -151,8 +161,14 @@ impl<'a> Batch<'a> {
         let event_at = events.time(Column::EventAt).values();
         let minutes = event_at.iter().map(|at| at - at.rem_euclid(MINUTE_US)).collect();
         let (status, denied) = (events.short(Column::Status).values(), events.dict(Column::DeniedBy));
-        let longs = [Column::RequestBytes, Column::ResponseBytes, Column::InputTokens, Column::OutputTokens, Column::CostMicros]
-            .map(|column| events.long(column).values());
+        let longs = [
+            Column::RequestBytes,
+            Column::ResponseBytes,
+            Column::InputTokens,
+            Column::OutputTokens,
+            Column::CostMicros,
+        ]
+        .map(|column| events.long(column).values());
         let sums = (0..events.len()).map(|row| {
             let refused = denied.code(row).is_some();
             let class = status[row] / 100;
@@ -221,14 +237,26 @@ impl<'a> Batch<'a> {
         for row in 0..self.events.len() {
             let Some(entity) = self.entity(kind, row) else { continue };
             let (minute, cause) = (self.minutes[row], self.causes.code(row));
-            let is_it = |partial: &Partial| partial.entity == entity && partial.minute == minute && partial.cause == cause;
+            let is_it =
+                |partial: &Partial| partial.entity == entity && partial.minute == minute && partial.cause == cause;
             if !partials.get(last).is_some_and(is_it) {
                 let hash = hasher.hash_one((entity, minute, cause));
                 let found = index.find(hash, |&at| is_it(&partials[at as usize])).copied();
                 last = found.map_or(partials.len(), |at| at as usize);
                 if found.is_none() {
-                    let tenant = if kind == EntityKind::Key || kind == EntityKind::Tenant { self.tenants.code(row) } else { None };
-                    partials.push(Partial { minute, entity, tenant, cause, sums: [0; SUMS.len()], sets: Default::default() });
+                    let tenant = if kind == EntityKind::Key || kind == EntityKind::Tenant {
+                        self.tenants.code(row)
+                    } else {
+                        None
+                    };
+                    partials.push(Partial {
+                        minute,
+                        entity,
+                        tenant,
+                        cause,
+                        sums: [0; SUMS.len()],
+                        sets: Default::default(),
+                    });
                     let at = u32::try_from(last).expect("a batch has far fewer than 2^32 rows");
                     index.insert_unique(hash, at, |&at| {
                         let partial = &partials[at as usize];
@@ -309,7 +337,8 @@ impl Rows {
         ];
         columns.extend(self.sums.iter_mut().map(LongColumn::finish));
         columns.extend(self.sets.into_iter().map(SetColumn::finish));
-        RecordBatch::try_new(Arc::clone(&MINUTE_SCHEMA), columns).expect("builders make the types that the schema names")
+        RecordBatch::try_new(Arc::clone(&MINUTE_SCHEMA), columns)
+            .expect("builders make the types that the schema names")
     }
 }
 

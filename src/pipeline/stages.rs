@@ -1,7 +1,7 @@
 //! The loops of the stages: receive, decide, act, emit, send.
 
 use std::collections::HashMap;
-use std::sync::{Arc, mpsc as std_mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc as std_mpsc};
 
 use claviger_core::fault::{Blame, Fault};
 use claviger_core::offsets::{Offset, Stream};
@@ -10,9 +10,8 @@ use futures::future::{BoxFuture, FutureExt as _};
 use futures::stream::{FuturesOrdered, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
 
-use super::{AnyFault, Refine, Sink, TICK};
+use super::{AnyFault, Refine, Sink};
 use crate::serve::health::Health;
 use crate::signals;
 use crate::source::{Reaction, SourceEvent};
@@ -85,61 +84,61 @@ pub(super) async fn store(
     reactions: std_mpsc::Sender<Reaction>,
     health: Arc<Health>,
 ) -> Result<(), AnyFault> {
-    let mut ledger = Ledger { health, read: HashMap::new() };
-    let mut clock = interval(TICK);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        let answers = tokio::select! {
-            event = inbox.recv() => match event {
-                Some(SourceEvent::Ended) | None => break,
-                Some(event) => {
-                    ledger.note(&event);
-                    sink.take(event).await?
-                }
-            },
-            _ = clock.tick() => sink.tick().await?,
-        };
-        ledger.pass_on(answers, &reactions);
-    }
-    let answers = sink.finish().await?;
-    ledger.pass_on(answers, &reactions);
-    Ok(())
+    let ledger = Ledger { health, read: Mutex::default() };
+    let mut answers = sink.reactions();
+    let feed = async {
+        while let Some(event) = inbox.recv().await {
+            if matches!(event, SourceEvent::Ended) {
+                break;
+            }
+            ledger.note(&event);
+            sink.take(event).await?;
+        }
+        sink.finish().await
+    };
+    let listen = async {
+        while let Some(answer) = answers.next().await {
+            ledger.hear(&answer);
+            // A source that has ended needs no answers, and says itself why it ended.
+            _ = reactions.send(answer);
+        }
+        Ok(())
+    };
+    tokio::try_join!(feed, listen).map(|((), ())| ())
 }
 
 /// What has been read of each stream, for `/ready`.
 struct Ledger {
     health: Arc<Health>,
-    read: HashMap<Stream, Offset>,
+    read: Mutex<HashMap<Stream, Offset>>,
 }
 
 impl Ledger {
-    fn note(&mut self, event: &SourceEvent<Refined>) {
-        match event {
-            SourceEvent::Assigned(starts) => self.read.extend(starts.iter().cloned()),
-            SourceEvent::Batch(batch) => {
-                for span in &batch.spans {
-                    self.read.insert(span.stream.clone(), span.end);
-                }
-                self.health.rows_wait();
-                return;
-            }
-            SourceEvent::Revoked { streams, .. } | SourceEvent::Lost(streams) => {
-                self.read.retain(|stream, _| !streams.contains(stream));
-            }
-            SourceEvent::Gap { .. } | SourceEvent::Ended => return,
-        }
-        self.health.assigned(self.read.len());
+    fn read(&self) -> MutexGuard<'_, HashMap<Stream, Offset>> {
+        self.read.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn pass_on(&self, answers: Vec<Reaction>, reactions: &std_mpsc::Sender<Reaction>) {
-        for answer in answers {
-            if let Reaction::Committed(offsets) = &answer {
-                let committed = offsets.iter().map(|(stream, offset)| (stream, *offset)).collect::<HashMap<_, _>>();
-                let all = self.read.iter().all(|(stream, end)| committed.get(stream).is_some_and(|at| at >= end));
-                self.health.rows_committed(all);
+    fn note(&self, event: &SourceEvent<Refined>) {
+        let mut read = self.read();
+        match event {
+            SourceEvent::Assigned(starts) => read.extend(starts.iter().cloned()),
+            SourceEvent::Batch(batch) => {
+                read.extend(batch.spans.iter().map(|span| (span.stream.clone(), span.end)));
+                self.health.rows_wait();
             }
-            // A source that has ended needs no answers, and says itself why it ended.
-            _ = reactions.send(answer);
+            SourceEvent::Revoked { streams, .. } | SourceEvent::Lost(streams) => {
+                read.retain(|stream, _| !streams.contains(stream));
+            }
+            SourceEvent::Gap { .. } | SourceEvent::Ended => {}
+        }
+        self.health.assigned(read.len());
+    }
+
+    fn hear(&self, answer: &Reaction) {
+        if let Reaction::Committed(offsets) = answer {
+            let committed = offsets.iter().map(|(stream, offset)| (stream, *offset)).collect::<HashMap<_, _>>();
+            let all = self.read().iter().all(|(stream, end)| committed.get(stream).is_some_and(|at| at >= end));
+            self.health.rows_committed(all);
         }
     }
 }

@@ -3,8 +3,9 @@
 mod support;
 
 mod command_line;
+mod identity;
 mod kafka;
+mod lake;
 mod pipeline;
 mod serve;
 mod telemetry;
-mod lake;

@@ -19,8 +19,9 @@ use claviger_core::frame::RawBatch;
 use claviger_core::offsets::{Offset, Stream};
 use claviger_core::refine::{Counts, Refined};
 use claviger_core::reject::RejectBuilder;
+use futures::stream::{self, BoxStream, StreamExt as _};
 use metrics_exporter_prometheus::PrometheusBuilder;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::support::wait_for;
 
@@ -33,13 +34,13 @@ fn limits(shutdown_ms: u64) -> config::Pipeline {
     }
 }
 
-fn stream() -> Stream {
+fn access() -> Stream {
     Stream::new("cluster", "access", 0)
 }
 
 fn batch(begin: i64) -> RawBatch {
     let mut batch = RawBatch::new(0);
-    let span = batch.open_span(stream(), Offset(begin));
+    let span = batch.open_span(access(), Offset(begin));
     batch.push(span, begin, b"frame");
     batch
 }
@@ -88,6 +89,7 @@ struct Book {
     lines: Arc<Mutex<Vec<String>>>,
     fail_at: Option<i64>,
     stuck: Arc<AtomicBool>,
+    reactions: Option<mpsc::UnboundedSender<Reaction>>,
 }
 
 impl Book {
@@ -102,7 +104,15 @@ impl Book {
 
 #[async_trait]
 impl Sink for Book {
-    async fn take(&mut self, event: SourceEvent<Refined>) -> Result<Vec<Reaction>, AnyFault> {
+    fn reactions(&mut self) -> BoxStream<'static, Reaction> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        self.reactions = Some(sender);
+        let receive =
+            async |mut receiver: mpsc::UnboundedReceiver<_>| receiver.recv().await.map(|next| (next, receiver));
+        stream::unfold(receiver, receive).boxed()
+    }
+
+    async fn take(&mut self, event: SourceEvent<Refined>) -> Result<(), AnyFault> {
         while self.stuck.load(SeqCst) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -123,16 +133,14 @@ impl Sink for Book {
             SourceEvent::Gap { .. } => self.write("gap"),
             SourceEvent::Ended => self.write("ended"),
         }
-        Ok(Vec::new())
+        Ok(())
     }
 
-    async fn tick(&mut self) -> Result<Vec<Reaction>, AnyFault> {
-        Ok(Vec::new())
-    }
-
-    async fn finish(&mut self) -> Result<Vec<Reaction>, AnyFault> {
+    async fn finish(self) -> Result<(), AnyFault> {
         self.write("finished");
-        Ok(vec![Reaction::Committed(vec![(stream(), Offset(7))])])
+        let reactions = self.reactions.expect("somebody listens");
+        reactions.send(Reaction::Committed(vec![(access(), Offset(7))])).expect("somebody listens");
+        Ok(())
     }
 }
 
@@ -193,10 +201,10 @@ async fn forever() {
 async fn events_reach_the_lake_in_order_however_long_refining_takes() {
     let rig = Rig::new(Book::default());
     let parts = rig.parts(Box::new(|send, _| {
-        send(SourceEvent::Assigned(vec![(stream(), Offset(0))]));
+        send(SourceEvent::Assigned(vec![(access(), Offset(0))]));
         (0..40).for_each(|begin| _ = send(SourceEvent::Batch(batch(begin))));
         let (done, answered) = Drained::pair();
-        send(SourceEvent::Revoked { streams: vec![stream()], done });
+        send(SourceEvent::Revoked { streams: vec![access()], done });
         wait_for("answer", || answered.try_recv().ok());
         send(SourceEvent::Batch(batch(40)));
         send(SourceEvent::Ended);
@@ -323,7 +331,7 @@ async fn health_answers_while_the_lake_is_stuck() {
     let address = server.address();
     let stuck = Arc::clone(&rig.book.stuck);
     let parts = rig.parts(Box::new(move |send, _| {
-        send(SourceEvent::Assigned(vec![(stream(), Offset(0))]));
+        send(SourceEvent::Assigned(vec![(access(), Offset(0))]));
         send(SourceEvent::Batch(batch(0)));
         wait_for("overdue commit", || crate::serve::get(address, "/ready").contains("lake_commit").then_some(()));
         assert!(crate::serve::get(address, "/live").starts_with("HTTP/1.1 200"));

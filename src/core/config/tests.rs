@@ -18,6 +18,14 @@ fn the_defaults_name_every_option_and_no_other() {
 }
 
 #[test]
+fn the_defaults_are_those_of_the_rooms() {
+    let config = Config::from_table(defaults()).expect("the defaults are right");
+    let pepper = Pepper::new(b"0123456789abcdef").expect("long enough");
+    let (ours, rooms) = (config.refine_options(pepper.clone()), RefineOptions::new(DecodeOptions::new(pepper)));
+    assert_eq!(format!("{ours:?}"), format!("{rooms:?}"));
+}
+
+#[test]
 fn the_effective_configuration_is_complete_typed_and_masked() {
     let file = r#"
         [kafka]
@@ -81,6 +89,7 @@ fn what_is_wrong_is_named_with_the_right_spelling() {
         ("lake = 5", &[], "`lake` is a section, not a value"),
         ("[kafka]\ntopics = ['a']\nstart = 'now'", &[], "unknown variant `now`, expected `earliest` or `latest`"),
         (LEAST, &[("CLAVIGER__LAKE__COMMIT_INTERVAL_MS", "soon")], "\"soon\", expected a number of milliseconds"),
+        (LEAST, &[("CLAVIGER__DECODE__FORMAT", "nginx")], "`nginx` is none of auto, canonical"),
         (LEAST, &[("CLAVIGER__LAKE__PIPELINE", "a/b")], "`lake.pipeline` must be"),
         (LEAST, &[("CLAVIGER__PIPELINE__RAW_QUEUE_BATCHES", "0")], "`pipeline.raw_queue_batches` must be at least 1"),
         (
