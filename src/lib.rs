@@ -1,3 +1,17 @@
 //! The shell: thin async rooms around the decisions of `claviger_core`.
 
 pub mod cli;
+
+pub mod config;
+mod signals;
+pub mod telemetry;
+
+pub mod source;
+
+pub mod identity;
+
+pub mod lake;
+
+pub mod pipeline;
+
+pub mod serve;

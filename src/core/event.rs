@@ -226,6 +226,13 @@ impl Events {
         Self(batch)
     }
 
+    /// Rows that were taken out of other events: a filter, a slice.
+    #[must_use]
+    pub fn of_batch(batch: RecordBatch) -> Self {
+        debug_assert!(batch.schema().fields().iter().zip(SCHEMA.fields()).all(|(a, b)| a.data_type() == b.data_type()));
+        Self(batch)
+    }
+
     /// The schema of a fully classified batch.
     #[must_use]
     pub fn schema() -> SchemaRef {
