@@ -1,3 +1,4 @@
 //! The shell: thin async rooms around the decisions of `claviger_core`.
 
 pub mod cli;
+pub mod demo;
