@@ -326,6 +326,17 @@ impl<'a> Dict<'a> {
         self.values
     }
 
+    /// The text of a code.
+    #[must_use]
+    pub fn value(&self, code: usize) -> &'a str {
+        self.values.value(code)
+    }
+
+    #[must_use]
+    pub fn values_len(&self) -> usize {
+        self.values.len()
+    }
+
     #[must_use]
     pub fn array(&self) -> &'a DictionaryArray<Int32Type> {
         self.array

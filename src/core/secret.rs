@@ -168,6 +168,12 @@ impl Digests {
     }
 }
 
+/// A 32-bit hash that is the same in every process and version: for distinct counts, not for secrets.
+#[must_use]
+pub fn stable_hash(data: &[u8]) -> u32 {
+    murmur3::x86_32(data)
+}
+
 mod murmur3 {
     //! MurmurHash3 with seed 0, as Tyk's `murmur3` package computes it.
     //! Source: Austin Appleby's public-domain description of the algorithm.
@@ -355,6 +361,12 @@ impl Credential {
             alphabet: Alphabet::of(key),
             slips: None,
         }
+    }
+
+    /// One that was hashed before it reached us: nothing else is known of it.
+    #[must_use]
+    pub fn hashed(digests: Digests) -> Self {
+        Self { digests, prefix: String::new(), last4: String::new(), length: 0, alphabet: Alphabet::Token, slips: None }
     }
 
     /// What may be shown: prefix, dots, last four.

@@ -1,1 +1,3 @@
+//! The light test binary: the core crate alone, checked in seconds.
 
+mod decode;

@@ -1,0 +1,137 @@
+//! Times and durations as gateways write them, to UTC microseconds.
+
+use chrono::DateTime;
+
+/// The unit of a number in a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    Seconds,
+    Millis,
+    Micros,
+    Nanos,
+}
+
+impl Unit {
+    /// Decimal digits by which a number of this unit is moved to become microseconds.
+    const fn shift(self) -> i32 {
+        match self {
+            Self::Seconds => 6,
+            Self::Millis => 3,
+            Self::Micros => 0,
+            Self::Nanos => -3,
+        }
+    }
+}
+
+/// Microseconds in a decimal number of `unit`, digits beyond microseconds dropped. Also takes exponents. `None` for
+/// what is no number, or does not fit.
+#[must_use]
+pub fn micros(text: &str, unit: Unit) -> Option<i64> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
+    let mut value: i64 = 0;
+    let mut places = unit.shift();
+    let mut fraction = false;
+    let mut seen = false;
+    for byte in digits.bytes() {
+        match byte {
+            b'0'..=b'9' if fraction && places <= 0 => seen = true,
+            b'0'..=b'9' => {
+                value = value.checked_mul(10)?.checked_add(i64::from(byte - b'0'))?;
+                places -= i32::from(fraction);
+                seen = true;
+            }
+            b'.' if !fraction => fraction = true,
+            _ => return scientific(text, unit),
+        }
+    }
+    if !seen {
+        return None;
+    }
+    for _ in 0..places {
+        value = value.checked_mul(10)?;
+    }
+    for _ in places..0 {
+        value /= 10;
+    }
+    Some(if negative { -value } else { value })
+}
+
+fn scientific(text: &str, unit: Unit) -> Option<i64> {
+    let value: f64 = text.parse().ok()?;
+    let scaled = value * 10f64.powi(unit.shift());
+    #[expect(clippy::cast_possible_truncation, reason = "the range is checked in the same line")]
+    (scaled.abs() < 9e18).then_some(scaled as i64)
+}
+
+/// An instant in whatever form: RFC 3339, or a number since 1970 whose size tells its unit.
+#[must_use]
+pub fn instant(text: &str) -> Option<i64> {
+    if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+        let whole = text.split('.').next().unwrap_or(text).len();
+        let unit = match whole {
+            0..=11 => Unit::Seconds,
+            12..=14 => Unit::Millis,
+            15..=17 => Unit::Micros,
+            _ => Unit::Nanos,
+        };
+        return micros(text, unit);
+    }
+    rfc3339(text)
+}
+
+/// RFC 3339, also with a space for the `T` and with an offset without colon.
+#[must_use]
+pub fn rfc3339(text: &str) -> Option<i64> {
+    DateTime::parse_from_rfc3339(text)
+        .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
+        .ok()
+        .map(|instant| instant.timestamp_micros())
+}
+
+/// `2026-11-24T09:02:00Z`, with microseconds only where there are some.
+#[must_use]
+pub fn format(micros: i64) -> String {
+    DateTime::from_timestamp_micros(micros).map_or_else(
+        || format!("{micros}us"),
+        |instant| instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
+    )
+}
+
+/// The UTC date, `2026-11-24`.
+#[must_use]
+pub fn date(micros: i64) -> String {
+    DateTime::from_timestamp_micros(micros).map_or_else(|| "1970-01-01".to_owned(), |instant| instant.format("%Y-%m-%d").to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_keep_every_microsecond_and_drop_what_is_finer() {
+        for (text, unit, expected) in [
+            ("1794000000000", Unit::Millis, Some(1_794_000_000_000_000)),
+            ("12.3456789", Unit::Millis, Some(12_345)),
+            ("0.004", Unit::Seconds, Some(4_000)),
+            ("1999", Unit::Nanos, Some(1)),
+            ("-1", Unit::Millis, Some(-1_000)),
+            ("1.5e2", Unit::Millis, Some(150_000)),
+            ("99999999999999999999", Unit::Millis, None),
+            ("1e400", Unit::Millis, None),
+            ("", Unit::Millis, None),
+            (".", Unit::Millis, None),
+            ("1.2.3", Unit::Millis, None),
+        ] {
+            assert_eq!(micros(text, unit), expected, "{text} {unit:?}");
+        }
+    }
+
+    #[test]
+    fn an_instant_is_read_in_every_form_gateways_write() {
+        let expected = 1_764_000_000_250_000;
+        for text in ["1764000000.250", "1764000000250", "1764000000250000", "1764000000250000000", "2025-11-24T16:00:00.250Z", "2025-11-24T17:00:00.250+0100", "2025-11-24 17:00:00.250+01:00"] {
+            assert_eq!(instant(text), Some(expected), "{text}");
+        }
+        assert_eq!(instant("yesterday"), None);
+    }
+}
