@@ -2,6 +2,8 @@
 //!
 //! Exit codes: 0 done, 1 the answer is "no", 2 wrong usage or configuration, 3 environment, 4 a bug.
 
+pub mod demo;
+
 use std::error::Error as _;
 
 use clap::{CommandFactory as _, Parser, Subcommand};

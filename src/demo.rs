@@ -28,7 +28,17 @@ mod apisix;
 mod kong;
 pub mod lines;
 
+pub mod files;
 pub mod identity;
+
+pub mod broker;
+pub mod folder;
+
+pub mod ledger;
+pub mod live;
+pub mod summary;
+
+pub mod run;
 
 use std::path::{Path, PathBuf};
 
@@ -39,6 +49,20 @@ use claviger_core::fault::{Blame, Fault};
 pub enum DemoError {
     #[error("cannot write `{}`", path.display())]
     Unwritable { path: PathBuf, source: std::io::Error },
+    #[error("`{}` is neither empty nor the folder of an earlier demo", path.display())]
+    NotOurs { path: PathBuf },
+    #[error("cannot start the broker inside this process")]
+    NoBroker { source: rdkafka::error::KafkaError },
+    #[error("the broker inside this process did not take all log lines")]
+    NotProduced { source: rdkafka::error::KafkaError },
+    #[error("cannot write the summary")]
+    Mute { source: std::io::Error },
+    #[error("cannot start threads")]
+    NoThreads { source: std::io::Error },
+    #[error("the thread that plays the script panicked")]
+    PlayerPanicked,
+    #[error("the pipeline panicked")]
+    PipelinePanicked,
 }
 
 impl DemoError {
@@ -56,12 +80,24 @@ impl Fault for DemoError {
                     path.display()
                 )
             }
+            Self::NotOurs { .. } => "choose a folder that does not exist yet with --data".to_owned(),
+            Self::NoBroker { .. } => "it needs a free port on 127.0.0.1: check the limits on sockets".to_owned(),
+            Self::NotProduced { .. } => "run it again; if it stays, run with a lower --rate".to_owned(),
+            Self::NoThreads { .. } => "check the limits on processes and threads".to_owned(),
+            Self::Mute { .. } => "check where standard output goes".to_owned(),
+            Self::PlayerPanicked | Self::PipelinePanicked => "please report it with the lines above".to_owned(),
         }
     }
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Unwritable { .. } => Blame::Environment,
+            Self::NotOurs { .. } => Blame::Operator,
+            Self::Unwritable { .. }
+            | Self::NoBroker { .. }
+            | Self::NotProduced { .. }
+            | Self::Mute { .. }
+            | Self::NoThreads { .. } => Blame::Environment,
+            Self::PlayerPanicked | Self::PipelinePanicked => Blame::Bug,
         }
     }
 }

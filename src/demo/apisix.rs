@@ -1,4 +1,5 @@
-//! Apache APISIX `kafka-logger`, default log format.
+//! Apache APISIX `kafka-logger`: the default log format, and on AI routes the `llm_*` variables that a
+//! `log_format_extra` adds.
 //!
 //! What it hides: a refused request has neither `consumer` nor `upstream`, and no reason. Bodies are logged
 //! where the route asks for them: requests on AI routes (`include_req_body`), and answers of 400 and above on
@@ -40,8 +41,8 @@ fn put_application(out: &mut String, request: &Request, names: &Names) {
         put!(out, r#","consumer":{{"username":"{principal_id}"}}"#);
     }
     if let Some(call) = &request.ai {
-        put!(out, r#","llm_summary":{{"model":"{}","prompt_tokens":{}"#, call.model, call.input_tokens);
-        put!(out, r#","completion_tokens":{}}}"#, call.output_tokens);
+        put!(out, r#","llm_model":"{}","llm_prompt_tokens":{}"#, call.model, call.input_tokens);
+        put!(out, r#","llm_completion_tokens":{}"#, call.output_tokens);
     }
 }
 
@@ -97,8 +98,7 @@ fn put_response(out: &mut String, request: &Request) {
 }
 
 /// Routes whose logger has `include_resp_body` for answers of 400 and above.
-#[must_use]
-pub const fn logs_error_bodies(route: RouteId) -> bool {
+const fn logs_error_bodies(route: RouteId) -> bool {
     matches!(route, RouteId::ListOrders | RouteId::GetOrder | RouteId::Chat)
 }
 

@@ -207,11 +207,17 @@ impl Company {
     /// When there is no such principal: a slip in the script.
     pub fn issue(&mut self, principal_id: &str, prefix: &str, created_at: Instant, rng: &mut StdRng) -> usize {
         let tenant_id = self.principal(principal_id).expect("keys are issued to the hired").tenant_id.clone();
-        let digits = KEY_LENGTH - prefix.len();
-        let secret = format!("{:032x}{:02x}", rng.random::<u128>(), rng.random::<u8>());
+        let key = loop {
+            let secret = format!("{:032x}{:02x}", rng.random::<u128>(), rng.random::<u8>());
+            let clear: String = prefix.chars().chain(secret.chars()).take(KEY_LENGTH).collect();
+            // Last four digits are shown in masks: while they are unique, a mask names one key.
+            if self.keys.iter().all(|other| other.key.0.get(KEY_LENGTH - 4..) != clear.get(KEY_LENGTH - 4..)) {
+                break ClearKey(clear);
+            }
+        };
         self.keys.push(Key {
             key_id: format!("key_{:04}", self.keys.len()),
-            key: ClearKey(prefix.chars().chain(secret.chars().take(digits)).collect()),
+            key,
             environment: if prefix == TEST_PREFIX { "dev" } else { "prod" },
             principal_id: principal_id.into(),
             tenant_id,

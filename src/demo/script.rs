@@ -166,6 +166,8 @@ impl IncidentKind {
         match self {
             // Kong's log has no request body, and on a refusal nothing else names the model.
             Self::WrongModel => &[Gateway::ApisixEu],
+            // A quota and a rate limit are both 429: APISIX logs the answer that tells them apart, Kong does not.
+            Self::FreeTierUsedUp => &[Gateway::ApisixEu],
             // The anonymous consumer is Kong's.
             Self::AnonymousRoute => &[Gateway::KongUs],
             _ => Gateway::ALL,
