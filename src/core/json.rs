@@ -14,7 +14,7 @@ mod skeleton;
 mod walk;
 
 pub(crate) use skeleton::Skeletons;
-pub(crate) use walk::{elements, top_level_keys, walk};
+pub(crate) use walk::{elements, members, walk};
 
 /// Limits on one JSON document.
 pub(crate) const DEPTH_MAX: usize = 64;

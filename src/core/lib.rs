@@ -31,6 +31,8 @@ pub mod cause;
 
 pub mod decode;
 
+pub mod identity;
+
 pub mod classify;
 
 pub mod minutes;

@@ -1,9 +1,62 @@
 //! Decode, identify and classify in one call, with their counts.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 
+use crate::classify::{ClassifyOptions, Habits, classify};
+use crate::decode::{DecodeOptions, Decoder};
 use crate::event::Events;
+use crate::frame::RawBatch;
+use crate::identity::{Directory, identify};
+use crate::minutes::minutes;
 use crate::offsets::OffsetSpan;
+
+/// What refining depends on besides frames and directory.
+#[derive(Clone, Debug)]
+pub struct RefineOptions {
+    pub decode: DecodeOptions,
+    pub classify: ClassifyOptions,
+}
+
+impl RefineOptions {
+    #[must_use]
+    pub fn new(decode: DecodeOptions) -> Self {
+        Self { decode, classify: ClassifyOptions::default() }
+    }
+}
+
+/// Turns frames into classified rows. Keeps what decoder and classifier learn from batch to batch.
+#[derive(Debug)]
+pub struct Refiner {
+    decoder: Decoder,
+    classify: ClassifyOptions,
+    habits: Habits,
+}
+
+impl Refiner {
+    #[must_use]
+    pub fn new(options: RefineOptions) -> Self {
+        Self { decoder: Decoder::new(options.decode), classify: options.classify, habits: Habits::default() }
+    }
+
+    #[must_use]
+    pub fn refine(&mut self, raw: &RawBatch, directory: &Arc<Directory>) -> Refined {
+        let batch = self.decoder.decode(raw, directory.schemes());
+        let classified = classify(identify(batch.decoded, directory), &self.classify, &mut self.habits);
+        let denied = classified.denied();
+        let events = classified.into_events();
+        let counts = Counts {
+            frames: raw.len() as u64,
+            frame_bytes: raw.bytes() as u64,
+            events: events.len() as u64,
+            rejects: batch.rejects.num_rows() as u64,
+            denied,
+        };
+        debug_assert!(counts.events + counts.rejects >= counts.frames, "every frame becomes a row");
+        Refined { spans: raw.spans().to_vec(), minutes: minutes(&events), events, rejects: batch.rejects, counts }
+    }
+}
 
 /// One batch, ready for the lake.
 #[derive(Debug)]
@@ -14,7 +67,7 @@ pub struct Refined {
     pub events: Events,
     /// [`crate::reject::REJECT_SCHEMA`].
     pub rejects: RecordBatch,
-    /// Partial rollups of this batch (`minutes::MINUTE_SCHEMA`).
+    /// Partial rollups of this batch ([`crate::minutes::MINUTE_SCHEMA`]).
     pub minutes: RecordBatch,
     pub counts: Counts,
 }

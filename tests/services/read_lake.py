@@ -108,7 +108,20 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def figures(tables: dict[str, Table]) -> list[dict]:
+def declared_gaps(table: Table) -> dict[tuple, list]:
+    """[begin, end) of offsets that were gone before anyone could read them, by topic and partition."""
+    import duckdb
+
+    gaps: dict[tuple, list] = {}
+    if table.live:
+        listed = ", ".join(literal(str(path)) for path in table.files())
+        rows = f'SELECT topic, partition, "begin", "end" FROM read_parquet([{listed}], hive_partitioning = false) ORDER BY ALL'
+        for topic, partition, begin, end in duckdb.sql(rows).fetchall():
+            gaps.setdefault((topic, partition), []).append((begin, end))
+    return gaps
+
+
+def figures(tables: dict[str, Table], gaps: dict[tuple, list]) -> list[dict]:
     """What each partition holds, over all tables together."""
     import duckdb
 
@@ -142,6 +155,7 @@ def figures(tables: dict[str, Table]) -> list[dict]:
                GROUP BY "offset", part HAVING count(*) > 1 ORDER BY "offset", part""",
             key,
         ).fetchall()
+        partition["declared_gaps"] = gaps.get(tuple(key), [])
         partition["missing_offsets"] = sum(to - begin for begin, to in holes)
         partition["holes"] = holes[:LISTED_MAX]
         partition["duplicate_rows"] = sum(copies - 1 for _, _, copies in duplicates)
@@ -158,13 +172,14 @@ def main() -> None:
         print(*replay(arguments.lake / arguments.files).files(), sep="\n")
         return
     # A lake without rejects is in order; one without events is not a lake.
-    tables = {name: replay(arguments.lake / name) for name in TABLES if name == "events" or (arguments.lake / name).is_dir()}
+    tables = {name: replay(arguments.lake / name) for name in TABLES if name == "events" or (arguments.lake / name / "_delta_log").is_dir()}
+    gaps = declared_gaps(replay(arguments.lake / "gaps")) if (arguments.lake / "gaps/_delta_log").is_dir() else {}
     result = {
         "tables": {
             name: {"version": table.version, "files": len(table.live), "transactions": table.transactions}
             for name, table in tables.items()
         },
-        "partitions": figures(tables),
+        "partitions": figures(tables, gaps),
     }
     json.dump(result, sys.stdout, indent=1)
     print()

@@ -105,7 +105,6 @@ pub struct TenantFact<'a> {
     pub state: TenantState,
     pub reason: &'a str,
     pub since: Option<i64>,
-    pub quota_known: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

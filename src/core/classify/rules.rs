@@ -86,7 +86,7 @@ pub const RULES: &[(RootCause, Rule)] = &[
 
 /// What a gateway's word means where no fact speaks.
 #[must_use]
-pub fn cause_of_word(word: Word) -> Option<RootCause> {
+pub(super) fn cause_of_word(word: Word) -> Option<RootCause> {
     Some(match word {
         Word::Missing => Cause::MissingCredential,
         Word::Duplicate => Cause::DuplicateCredential,

@@ -189,7 +189,7 @@ const fn state_name(state: PrincipalState) -> &'static str {
 
 /// What a request that was served tells, when it should not have been.
 #[must_use]
-pub fn zombie(facts: &Facts<'_>) -> Option<(RootCause, Option<i64>)> {
+pub(super) fn zombie(facts: &Facts<'_>) -> Option<(RootCause, Option<i64>)> {
     use RootCause as Cause;
     const ENDS: &[RootCause] = &[
         Cause::UserDeleted,

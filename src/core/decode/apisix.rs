@@ -11,9 +11,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
     recognises: |keys| {
         let has = |key: &str| keys.contains(&key);
         has("request") && has("response") && (has("start_time") || has("apisix_latency") || has("@timestamp"))
-            || (has("route_id") || has("consumer_name") || has("balancer_ip"))
-                && (has("status") || has("response"))
-                && ["@timestamp", "time_iso8601", "timestamp", "msec", "start_time", "time"].into_iter().any(has)
+            || (has("route_id") || has("consumer_name") || has("balancer_ip")) && (has("status") || has("response"))
     },
     wants: &WANTS,
     request_headers: &["request.headers"],
@@ -38,6 +36,10 @@ const OWN: &[(&str, Slot)] = &[
     ("response.status", Slot::Status),
     ("response.size", Slot::ResponseBytes),
     ("response.body", Slot::ResponseBody),
+    ("response.headers.x-ratelimit-remaining", Slot::LimitRemaining),
+    ("llm_summary.model", Slot::AiModel),
+    ("llm_summary.prompt_tokens", Slot::InputTokens),
+    ("llm_summary.completion_tokens", Slot::OutputTokens),
     ("llm_model", Slot::AiModel),
     ("request_llm_model", Slot::AiModel),
     ("llm_prompt_tokens", Slot::InputTokens),

@@ -40,7 +40,7 @@ pub(crate) const DIALECT: Dialect = Dialect {
         ("ai_model", Slot::AiModel),
         ("input_tokens", Slot::InputTokens),
         ("output_tokens", Slot::OutputTokens),
-        ("cost", Slot::Cost),
+        ("cost_micros", Slot::CostMicros),
         ("tenant_asked", Slot::TenantAsked),
     ],
     request_headers: &["headers"],

@@ -6,6 +6,7 @@ use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
 use arrow::datatypes::Int32Type;
 
 use super::NO_CREDENTIAL;
+use super::presented::CredentialKind;
 use crate::event::Interner;
 use crate::secret::{Credential, Digests, Fingerprint, Pepper, Schemes, Slips};
 
@@ -32,10 +33,16 @@ pub(crate) struct CredentialColumns {
 
 impl CredentialTable {
     /// Notes the credential of the next row. Slips are looked for only where a request was `refused`.
-    pub(crate) fn push(&mut self, key: &str, refused: bool, pepper: &Pepper, schemes: Schemes) {
+    pub(crate) fn push(&mut self, kind: CredentialKind, key: &str, refused: bool, pepper: &Pepper, schemes: Schemes) {
         let index = self.keys.intern(key);
         if index as usize == self.credentials.len() {
-            self.credentials.push(Credential::of(key, pepper, schemes));
+            let mut credential = Credential::of(key, pepper, schemes);
+            if kind == CredentialKind::Basic {
+                // A password has no issuer, and its last characters are too much of it.
+                credential.prefix.clear();
+                credential.last4.clear();
+            }
+            self.credentials.push(credential);
         }
         let credential = &mut self.credentials[index as usize];
         if refused && credential.slips.is_none() {
@@ -64,17 +71,18 @@ impl CredentialTable {
         drop(self.keys.take());
         let credentials = std::mem::take(&mut self.credentials);
         let rows = std::mem::take(&mut self.rows);
-        let keys: Int32Array =
-            rows.iter().map(|&row| (row != NO_CREDENTIAL).then(|| row.cast_signed())).collect();
+        // A row without the value is null by its key: readers need not look for nulls among the values.
         let dictionary = |values: StringArray| -> ArrayRef {
-            Arc::new(DictionaryArray::<Int32Type>::new(keys.clone(), Arc::new(values)))
+            let has_value = |row: u32| row != NO_CREDENTIAL && !values.value(row as usize).is_empty();
+            let keys: Int32Array = rows.iter().map(|&row| has_value(row).then(|| row.cast_signed())).collect();
+            Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(values)))
         };
         let columns = CredentialColumns {
             fingerprint: dictionary(StringArray::from_iter_values(
                 credentials.iter().map(|credential| credential.digests.fingerprint.hex().as_str().to_owned()),
             )),
             mask: dictionary(StringArray::from_iter_values(credentials.iter().map(Credential::mask))),
-            prefix: dictionary(credentials.iter().map(|c| (!c.prefix.is_empty()).then_some(c.prefix.as_str())).collect()),
+            prefix: dictionary(StringArray::from_iter_values(credentials.iter().map(|c| c.prefix.as_str()))),
         };
         (credentials, rows, columns)
     }

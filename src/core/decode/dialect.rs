@@ -61,6 +61,7 @@ pub(crate) const NGINX_VARIABLES: &[(&str, Slot)] = &[
     ("service_name", Slot::Service),
     ("service_id", Slot::Service),
     ("hostname", Slot::Gateway),
+    ("region", Slot::Region),
 ];
 
 impl Dialect {

@@ -107,7 +107,7 @@ impl Reader {
         let Ok(text) = simdutf8::basic::from_utf8(bytes) else {
             return self.reject(at, (RejectReason::NotUtf8, ""), bytes);
         };
-        let text = text.trim_ascii();
+        let text = text.trim_start_matches('\u{feff}').trim_ascii();
         if text.is_empty() {
             return self.reject(at, (RejectReason::Empty, ""), bytes);
         }
@@ -127,14 +127,18 @@ impl Reader {
         if nesting < NESTING_MAX {
             if text.starts_with('[')
                 && let Some(elements) = json::elements(text)
-                && (1..=PARTS_MAX).contains(&elements.len())
+                && elements.len() <= PARTS_MAX
             {
+                if elements.is_empty() {
+                    return self.reject_part(at, (RejectReason::Empty, ""), text);
+                }
                 for (from, to) in elements {
                     self.document(at, text.get(from..to).unwrap_or("").trim_ascii(), nesting + 1);
                 }
                 return;
             }
-            if refusal.0 == RejectReason::NotJson && text.contains('\n') && text.lines().count() <= PARTS_MAX {
+            let looks_like_lines = text.starts_with(['{', '[']) && text.contains('\n');
+            if refusal.0 == RejectReason::NotJson && looks_like_lines && text.lines().count() <= PARTS_MAX {
                 for line in text.lines().map(str::trim_ascii).filter(|line| !line.is_empty()) {
                     self.document(at, line, nesting + 1);
                 }
@@ -146,6 +150,10 @@ impl Reader {
                 return self.document(at, message.trim_ascii(), nesting + 1);
             }
         }
+        self.reject_part(at, refusal, text);
+    }
+
+    fn reject_part(&mut self, at: &mut At<'_>, refusal: Refusal, text: &str) {
         self.reject(*at, refusal, text.as_bytes());
         at.part += 1;
     }
@@ -169,7 +177,7 @@ impl Reader {
     /// The whole grammar; learns the document's skeleton.
     fn read_strictly(&mut self, at: At<'_>, text: &str, plain: bool) -> Result<(), Refusal> {
         self.captured.clear();
-        let keys = json::top_level_keys(text);
+        let keys: Vec<&str> = json::members(text).into_iter().map(|(key, _)| key).collect();
         let known = match self.options.format {
             Some(_) => Some(0),
             None => Format::detect(&keys).and_then(|found| self.formats.iter().position(|reader| reader.format == found)),
@@ -258,7 +266,8 @@ impl Columns {
         let mut count = 0;
         let queried = from_query.iter().flatten().map(|(place, value)| Presented { place: *place, value });
         for presented in draft.presented().iter().copied().chain(queried) {
-            let (kind, key) = presented::key_of(presented.value);
+            let place = places.get(usize::from(presented.place)).map_or("", String::as_str);
+            let (kind, key) = presented::key_of(place, presented.value);
             if let Some(free) = keys.get_mut(count) {
                 *free = (presented.place, kind, key);
                 count += 1;
@@ -286,7 +295,7 @@ impl Columns {
             if key.is_empty() {
                 self.credentials.push_none();
             } else {
-                self.credentials.push(key, refused, &options.pepper, self.schemes);
+                self.credentials.push(*kind, key, refused, &options.pepper, self.schemes);
             }
         } else if draft.fingerprint.is_empty() {
             self.credentials.push_none();
@@ -296,6 +305,9 @@ impl Columns {
             self.credentials.push_fingerprint(draft.fingerprint);
         }
 
+        if draft.limit_spent && status >= 400 && draft.row.gateway_code.is_empty() {
+            draft.row.gateway_code = "rate_limit_spent";
+        }
         if draft.anonymous {
             draft.row.consumer = "anonymous";
         }
@@ -381,18 +393,19 @@ fn unescape_captured(captured: &mut [Captured<Slot>], text: &str, unescaped: &mu
     }
 }
 
-/// The text a log shipper wrapped a line in: the value of `message` or `log`, when it is JSON itself.
-fn envelope_message(text: &str) -> Option<String> {
-    let mut layout = Layout::new();
-    for name in ["message", "log", "event", "body"] {
-        layout.want(&[name], ());
-    }
-    let mut captured = Vec::new();
-    json::walk(text, &layout, &mut captured).ok()?;
-    captured.iter().find_map(|value| {
-        let raw = text.get(value.start as usize..value.end as usize)?;
-        let mut message = String::with_capacity(raw.len());
-        json::unescape(raw, &mut message);
+/// What a log shipper wrapped: the value of `message` or the like, when it is JSON, as such or as text.
+fn envelope_message(text: &str) -> Option<Cow<'_, str>> {
+    let members = json::members(text);
+    ["message", "log", "event", "body"].into_iter().find_map(|name| {
+        let (_, raw) = members.iter().find(|(key, _)| *key == name)?;
+        let message = match raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            Some(quoted) => {
+                let mut message = String::with_capacity(quoted.len());
+                json::unescape(quoted, &mut message);
+                Cow::Owned(message)
+            }
+            None => Cow::Borrowed(*raw),
+        };
         message.trim_ascii_start().starts_with(['{', '[']).then_some(message)
     })
 }

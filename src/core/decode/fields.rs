@@ -22,8 +22,8 @@ pub(crate) enum Slot {
     ResponseBytes,
     InputTokens,
     OutputTokens,
-    /// Cost in whole units of the billing currency.
-    Cost,
+    /// Cost in millionths of the billing currency.
+    CostMicros,
     Gateway,
     RequestId,
     TraceId,
@@ -47,6 +47,8 @@ pub(crate) enum Slot {
     TenantAsked,
     RequestBody,
     ResponseBody,
+    /// Requests left in the limiter's window.
+    LimitRemaining,
     /// Present only when the request was passed on to the application.
     Upstream,
     /// `kong` or `upstream`: who made the response.
@@ -74,6 +76,8 @@ pub(crate) struct Draft<'a> {
     /// Kong's word for who made the response.
     pub response_source: &'a str,
     pub anonymous: bool,
+    /// The limiter's headers say that nothing is left.
+    pub limit_spent: bool,
     pub fingerprint: &'a str,
     presented: [Presented<'a>; 4],
     presented_count: usize,
@@ -120,7 +124,7 @@ impl<'a> Draft<'a> {
             Slot::ResponseBytes => row.response_bytes = Some(whole(text).ok_or("response_bytes")?),
             Slot::InputTokens => row.input_tokens = Some(whole(text).ok_or("input_tokens")?),
             Slot::OutputTokens => row.output_tokens = Some(whole(text).ok_or("output_tokens")?),
-            Slot::Cost => row.cost_micros = Some(time::micros(text, Unit::Seconds).ok_or("cost")?),
+            Slot::CostMicros => row.cost_micros = Some(whole(text).ok_or("cost_micros")?),
             Slot::Gateway => row.gateway = text,
             Slot::RequestId => row.request_id = text,
             Slot::TraceId => row.trace_id = text,
@@ -142,6 +146,7 @@ impl<'a> Draft<'a> {
             Slot::TenantAsked => row.tenant_asked = text,
             Slot::RequestBody => self.request_body = text,
             Slot::ResponseBody => self.response_body = text,
+            Slot::LimitRemaining => self.limit_spent |= text == "0",
             Slot::Upstream => self.proxied = Some(true),
             Slot::ResponseSource => self.response_source = text,
             Slot::Anonymous => self.anonymous = kind == Kind::True || text.eq_ignore_ascii_case("true"),

@@ -32,6 +32,8 @@ pub(crate) const DIALECT: Dialect = Dialect {
         ("response.size", Slot::ResponseBytes),
         ("response.body", Slot::ResponseBody),
         ("response.headers.www-authenticate", Slot::GatewayMessage),
+        ("response.headers.x-ratelimit-remaining-minute", Slot::LimitRemaining),
+        ("response.headers.ratelimit-remaining", Slot::LimitRemaining),
         ("route.name", Slot::Route),
         ("service.name", Slot::Service),
         ("workspace_name", Slot::Gateway),

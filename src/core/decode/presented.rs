@@ -29,10 +29,16 @@ impl CredentialKind {
     }
 }
 
-/// The kind of `value` and the key in it; the key is empty when the log does not hold it.
-pub(crate) fn key_of(value: &str) -> (CredentialKind, Cow<'_, str>) {
+/// The kind of `value`, which stood at `place`, and the key in it; the key is empty when the log does not hold it.
+///
+/// Only authorization headers begin with a scheme. Anywhere else `Bearer …` is a slip of the caller's, and part of
+/// what the gateway compared.
+pub(crate) fn key_of<'a>(place: &str, value: &'a str) -> (CredentialKind, Cow<'a, str>) {
     if is_redacted(value) {
         return (CredentialKind::Redacted, Cow::Borrowed(""));
+    }
+    if !place.ends_with("authorization") {
+        return (plain_kind(value, CredentialKind::ApiKey), Cow::Borrowed(value));
     }
     let Some((scheme, rest)) = value.split_once(' ') else { return (plain_kind(value, CredentialKind::ApiKey), Cow::Borrowed(value)) };
     match scheme.to_ascii_lowercase().as_str() {
@@ -94,7 +100,8 @@ mod tests {
             ("****", CredentialKind::Redacted, ""),
             (" ck_live_1", CredentialKind::ApiKey, " ck_live_1"),
         ] {
-            assert_eq!(key_of(value), (kind, Cow::Borrowed(key)), "{value}");
+            assert_eq!(key_of("header:authorization", value), (kind, Cow::Borrowed(key)), "{value}");
         }
+        assert_eq!(key_of("header:apikey", "Bearer x").1, "Bearer x", "a scheme where none belongs is part of the value");
     }
 }

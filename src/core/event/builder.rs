@@ -63,6 +63,24 @@ impl Interner {
         code
     }
 
+    /// The code of `text`, if it has one.
+    #[must_use]
+    pub fn find(&self, text: &str) -> Option<u32> {
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        self.table.find(self.hasher.hash_one(text), |&code| value(bytes, ends, code) == text).copied()
+    }
+
+    /// Gives back memory that growing has left over.
+    pub fn shrink_to_fit(&mut self) {
+        self.bytes.shrink_to_fit();
+        self.ends.shrink_to_fit();
+    }
+
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.capacity() + self.ends.capacity() * size_of::<usize>() + self.table.allocation_size()
+    }
+
     /// All values in code order, leaving this interner empty.
     pub fn take(&mut self) -> StringArray {
         let lengths = self.ends.iter().scan(0, |start, &end| {
@@ -225,6 +243,20 @@ impl ListColumn {
             self.items.push(text);
         }
         self.presence.push(self.offsets.len() - 1, self.items.codes.len() > before);
+        self.offsets.push(i32::try_from(self.items.codes.len()).expect("lists of a batch are short"));
+    }
+
+    /// The code under which `text` can be pushed; `None` for the empty text.
+    pub fn code(&mut self, text: &str) -> Option<u32> {
+        self.items.code(text)
+    }
+
+    /// A list of texts by the codes that [`ListColumn::code`] gave.
+    pub fn push_codes(&mut self, codes: &[u32]) {
+        for &code in codes {
+            self.items.push_code(Some(code));
+        }
+        self.presence.push(self.offsets.len() - 1, !codes.is_empty());
         self.offsets.push(i32::try_from(self.items.codes.len()).expect("lists of a batch are short"));
     }
 

@@ -1,9 +1,11 @@
 //! The strict parser: the whole grammar of RFC 8259, with limits on depth and keys, and duplicate keys
 //! refused. It reports wanted values, and the skeleton of what it read.
 
+use std::borrow::Cow;
+
 use super::layout::{Layout, Node};
 use super::skeleton::Skeleton;
-use super::{Captured, DEPTH_MAX, JsonError, KEYS_MAX, Kind, escapes_are_valid, number_end, string_end};
+use super::{Captured, DEPTH_MAX, JsonError, KEYS_MAX, Kind, escapes_are_valid, number_end, string_end, unescape};
 
 /// Parses one document, adds its wanted values to `out`, and returns its skeleton.
 pub(crate) fn walk<S: Copy>(
@@ -21,19 +23,24 @@ pub(crate) fn walk<S: Copy>(
     Ok(walker.skeleton)
 }
 
-/// The keys of an object document, in order; empty for anything else. The values are skipped, not checked.
-pub(crate) fn top_level_keys(text: &str) -> Vec<&str> {
-    let mut keys = Vec::new();
+/// Keys and raw values of an object document, in order; empty for anything else. The values are delimited, not
+/// checked.
+pub(crate) fn members(text: &str) -> Vec<(&str, &str)> {
+    let mut members = Vec::new();
     let mut parts = Splitter::new(text, b'{');
     while let Some((from, to)) = parts.next_part() {
-        let part = text.get(from..to).unwrap_or("").trim_ascii_start();
-        let key = part.strip_prefix('"').and_then(|rest| Some(rest.split_at_checked(string_end(rest.as_bytes(), 0)?.0)?.0));
-        keys.extend(key);
-        if keys.len() >= KEYS_MAX {
+        members.extend(text.get(from..to).and_then(member));
+        if members.len() >= KEYS_MAX {
             break;
         }
     }
-    keys
+    members
+}
+
+fn member(part: &str) -> Option<(&str, &str)> {
+    let rest = part.trim_ascii_start().strip_prefix('"')?;
+    let (key, rest) = rest.split_at_checked(string_end(rest.as_bytes(), 0)?.0)?;
+    Some((key, rest.strip_prefix('"')?.trim_ascii_start().strip_prefix(':')?.trim_ascii()))
 }
 
 /// Byte ranges of the elements of an array document; `None` for anything else. The elements are delimited, not
@@ -89,6 +96,12 @@ impl<'a> Splitter<'a> {
         }
         None
     }
+}
+
+fn unescaped(raw: &str) -> String {
+    let mut text = String::with_capacity(raw.len());
+    unescape(raw, &mut text);
+    text
 }
 
 struct Walker<'a, S> {
@@ -155,13 +168,14 @@ impl<'a, S: Copy> Walker<'a, S> {
         if self.eat(b'}') {
             return Ok(());
         }
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen: Vec<Cow<'_, str>> = Vec::new();
         loop {
             if self.bytes.get(self.at) != Some(&b'"') {
                 return Err(JsonError::Syntax);
             }
-            let (start, end, _) = self.string()?;
-            let key = self.text.get(start..end).ok_or(JsonError::Syntax)?;
+            let (start, end, escaped) = self.string()?;
+            let raw = self.text.get(start..end).ok_or(JsonError::Syntax)?;
+            let key = if escaped { Cow::Owned(unescaped(raw)) } else { Cow::Borrowed(raw) };
             self.keys += 1;
             if self.keys > KEYS_MAX {
                 return Err(JsonError::TooManyKeys);
@@ -169,13 +183,13 @@ impl<'a, S: Copy> Walker<'a, S> {
             if seen.contains(&key) {
                 return Err(JsonError::DuplicateKey);
             }
+            let child = self.layout.child(node, &key);
             seen.push(key);
             self.space();
             if !self.eat(b':') {
                 return Err(JsonError::Syntax);
             }
             self.space();
-            let child = self.layout.child(node, key);
             self.value(child.node, child.slot, depth + 1)?;
             self.space();
             if self.eat(b'}') {
