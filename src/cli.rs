@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the answer is "no", 2 wrong usage or configuration, 3 environment, 4 a bug.
 
 pub mod demo;
+mod identity;
 
 use std::error::Error as _;
 
@@ -19,6 +20,8 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Validates identity snapshots and shows what changed between them
+    Identity(identity::Identity),
     /// Prints a completion script for your shell
     #[command(after_help = "Example: claviger completions bash > /etc/bash_completion.d/claviger")]
     Completions { shell: clap_complete::Shell },
@@ -38,6 +41,7 @@ pub enum Answer {
 /// What failed, why, and what to do next.
 pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
     match arguments.command {
+        Command::Identity(arguments) => identity::run(&arguments),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "claviger", &mut std::io::stdout());
@@ -81,6 +85,19 @@ impl<F: Fault> From<F> for Failure {
             source = reason.source();
         }
         Self { message, hint: fault.hint(), blame: fault.blame() }
+    }
+}
+
+/// Writes an answer to standard output. A reader that has seen enough (`| head`) is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    use std::io::{ErrorKind, Write as _};
+    match std::io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure {
+            message: format!("cannot write the answer: {error}"),
+            hint: "check where standard output leads".to_owned(),
+            blame: Blame::Environment,
+        }),
+        _ => Ok(()),
     }
 }
 

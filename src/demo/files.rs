@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::DemoError;
 use super::company::{Company, Instant};
-use super::identity::{IdentityFolders, replace_file};
+use super::identity::IdentityFolders;
 use super::lines::{Names, put_line};
 use super::routes::Gateway;
 use super::story::{Plan, Step, Story};
@@ -67,6 +67,7 @@ pub fn write_files(folder: &Path, plan: Plan, rows: u64) -> Result<Written, Demo
         *by_cause.entry(truth.cause.map_or("", |cause| cause.name())).or_insert(0) += mark.scripted;
     }
     let truth = serde_json::json!({ "rows": written, "scripted": by_cause });
-    replace_file(&folder.join("truth.json"), format!("{truth:#}\n").as_bytes())?;
+    let path = folder.join("truth.json");
+    std::fs::write(&path, format!("{truth:#}\n")).map_err(|source| DemoError::unwritable(&path, source))?;
     Ok(Written { identity, logs, rows: written, score, seal: story.seal() })
 }

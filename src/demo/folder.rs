@@ -10,7 +10,7 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 
 use super::DemoError;
-use super::identity::IdentityFolders;
+use super::identity::{IdentityFolders, remove};
 
 /// The parts of a data folder.
 #[derive(Clone, Debug)]
@@ -37,12 +37,7 @@ impl DataFolder {
         let folder =
             Self { identity: IdentityFolders::under(data), lake: data.join("lake"), pepper: data.join("pepper") };
         for old in [&folder.identity.production, &folder.identity.development, &folder.lake] {
-            match fs::remove_dir_all(old) {
-                Err(source) if source.kind() != std::io::ErrorKind::NotFound => {
-                    return Err(DemoError::unwritable(old, source));
-                }
-                Ok(()) | Err(_) => {}
-            }
+            remove(old).map_err(|source| DemoError::unwritable(old, source))?;
         }
         fs::create_dir_all(&folder.lake).map_err(|source| DemoError::unwritable(&folder.lake, source))?;
         if !folder.pepper.exists() {

@@ -1,12 +1,11 @@
 //! Writes the company as canonical identity folders: `identity` for production, `identity-dev` for the
 //! development environment, whose keys the pipeline needs to recognise.
 //!
-//! A running reader watches `snapshot.json`: every file is replaced whole (temporary name, fsync, rename), and
-//! `snapshot.json` last, so that a reader that sees it change finds the other files complete.
+//! A folder is replaced whole: written beside, then swapped in by renames. A reader finds the old one, the new
+//! one, or for an instant none, and never a mixture, which would date new rows by the old `as_of`.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -56,15 +55,14 @@ impl IdentityFolders {
 /// File name to rows.
 type Tables = BTreeMap<&'static str, Vec<Value>>;
 
+/// The other environments' folders hold keys only: whom they belong to is known from production's.
 fn tables_of(company: &Company, environment: &str) -> Tables {
     let keys = company.keys.iter().filter(|key| key.environment == environment);
-    let mut tables = Tables::from([
-        ("keys", rows_of(keys)),
-        ("principals", rows_of(&company.principals)),
-        ("tenants", rows_of(&company.tenants)),
-        ("grants", rows_of(&company.grants)),
-    ]);
+    let mut tables = Tables::from([("keys", rows_of(keys))]);
     if environment == "prod" {
+        tables.insert("principals", rows_of(&company.principals));
+        tables.insert("tenants", rows_of(&company.tenants));
+        tables.insert("grants", rows_of(&company.grants));
         tables.insert("routes", rows_of(ROUTES));
         tables.insert("gateways", Gateway::ALL.iter().map(|gateway| gateway.row()).collect());
     }
@@ -100,23 +98,30 @@ fn dated(versions: &[(Instant, Tables)]) -> Tables {
 }
 
 fn write_folder(folder: &Path, tables: &Tables, environment: &str, as_of: Instant) -> Result<(), DemoError> {
-    fs::create_dir_all(folder).map_err(|source| DemoError::unwritable(folder, source))?;
-    for (name, rows) in tables {
-        let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
-        replace_file(&folder.join(format!("{name}.ndjson")), text.as_bytes())?;
-    }
-    let snapshot = json!({ "as_of": format_instant(as_of), "source": "claviger demo", "environment": environment });
-    replace_file(&folder.join("snapshot.json"), format!("{snapshot}\n").as_bytes())
+    let (beside, old) = (folder.with_extension("new"), folder.with_extension("old"));
+    let write = || -> std::io::Result<()> {
+        remove(&beside)?;
+        fs::create_dir_all(&beside)?;
+        for (name, rows) in tables {
+            let text: String = rows.iter().map(|row| format!("{row}\n")).collect();
+            fs::write(beside.join(format!("{name}.ndjson")), text)?;
+        }
+        let snapshot = json!({ "as_of": format_instant(as_of), "source": "claviger demo", "environment": environment });
+        fs::write(beside.join("snapshot.json"), format!("{snapshot}\n"))?;
+        remove(&old)?;
+        if folder.exists() {
+            fs::rename(folder, &old)?;
+        }
+        fs::rename(&beside, folder)?;
+        remove(&old)
+    };
+    write().map_err(|source| DemoError::unwritable(folder, source))
 }
 
-/// A reader sees the old content or the new, never a part.
-pub(super) fn replace_file(path: &Path, content: &[u8]) -> Result<(), DemoError> {
-    let temporary = path.with_extension("tmp");
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::File::create(&temporary)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)
-    };
-    write().map_err(|source| DemoError::unwritable(path, source))
+/// Removes a folder that may not be there.
+pub(super) fn remove(folder: &Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
 }

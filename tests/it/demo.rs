@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use claviger::demo::DemoError;
@@ -17,7 +18,14 @@ use claviger::demo::script::{IncidentKind, Timeline};
 use claviger::demo::story::{Plan, Step, Story};
 use claviger::demo::summary::{self, Paint};
 use claviger::demo::truth::{RequestId, Score, Seal, Truth};
+use claviger::identity::Refresher;
 use claviger_core::cause::RootCause;
+use claviger_core::decode::DecodeOptions;
+use claviger_core::frame::RawBatch;
+use claviger_core::identity::Directory;
+use claviger_core::offsets::{Offset, Stream};
+use claviger_core::refine::{RefineOptions, Refined, Refiner};
+use claviger_core::secret::Pepper;
 use rdkafka::Message as _;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -185,7 +193,8 @@ fn what_the_script_says_of_a_key_is_what_the_identity_folder_says_at_that_time()
     assert_eq!(rows(&folders.production.join("gateways.ndjson")).len(), 2);
     let development = rows(&folders.development.join("keys.ndjson"));
     assert!(!development.is_empty() && development.iter().all(|key| key["environment"] == "dev"));
-    assert!(!std::fs::read_dir(&folders.production).unwrap().any(|file| file.unwrap().path().ends_with("tmp")));
+    let left: BTreeSet<_> = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    assert_eq!(left, BTreeSet::from(["identity".into(), "identity-dev".into()]), "nothing half-written stays");
 }
 
 fn rows(path: &Path) -> Vec<Value> {
@@ -274,16 +283,101 @@ fn no_key_in_clear_is_in_the_truth_the_summary_or_a_debug_print() {
     }
 }
 
+/// The core's verdicts on lines, as a pipeline would get them.
+struct Judge {
+    refiner: Refiner,
+    stream: Stream,
+    offset: i64,
+}
+
+impl Judge {
+    fn new(pepper: Pepper) -> Self {
+        let options = RefineOptions::new(DecodeOptions::new(pepper));
+        Self { refiner: Refiner::new(options), stream: Stream::new("demo", "gateway", 0), offset: 0 }
+    }
+
+    fn judge<'a>(&mut self, lines: impl Iterator<Item = &'a [u8]>, directory: &Arc<Directory>) -> Refined {
+        let mut batch = RawBatch::new(now());
+        let span = batch.open_span(self.stream.clone(), Offset(self.offset));
+        for line in lines {
+            batch.push(span, self.offset, line);
+            self.offset += 1;
+        }
+        self.refiner.refine(&batch, directory)
+    }
+}
+
+fn pepper() -> Pepper {
+    Pepper::new(b"a pepper for tests only").unwrap()
+}
+
+#[test]
+fn the_core_names_the_cause_of_what_the_script_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let plan = plan(7, 120, 500.0);
+    let written = write_files(folder.path(), plan, u64::MAX).unwrap();
+    let folders = [written.identity.production.clone(), written.identity.development.clone()];
+    let loaded = claviger::identity::load(&folders, &pepper()).unwrap();
+    let directory = Arc::new(loaded.directory);
+    let verdicts = Verdicts::new(Story::new(plan).company(), written.seal);
+    verdicts.ledger().score = written.score;
+    let mut judge = Judge::new(pepper());
+    for path in &written.logs {
+        let text = std::fs::read(path).unwrap();
+        let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
+        for batch in lines.chunks(2_000) {
+            let refined = judge.judge(batch.iter().copied(), &directory);
+            assert_eq!(refined.rejects.num_rows(), 0);
+            verdicts.committed(&refined.events);
+        }
+    }
+    let ledger = verdicts.ledger();
+    let report = summary::report(&ledger, 120, Paint { colours: false });
+    eprintln!("{report}");
+    assert!(ledger.score.accuracy().unwrap() >= summary::GOAL, "{report}");
+    let alarms: u64 = ledger.score.false_alarms.values().sum();
+    assert_eq!(alarms, 0, "{report}");
+}
+
+/// Reads everything and lets the core judge it, by the identity folders as they change.
+async fn read_and_judge(mut seat: Seat) -> Result<(), DemoError> {
+    let (refresher, _) = Refresher::start(seat.identity.clone(), pepper(), Duration::from_millis(200)).unwrap();
+    let directory = refresher.subscribe();
+    let refreshing = tokio::spawn(refresher.run());
+    let reader = tokio::task::spawn_blocking(move || {
+        let consumer = consumer_of(&seat);
+        let mut judge = Judge::new(pepper());
+        while !*seat.shutdown.borrow_and_update() {
+            let Some(message) = consumer.poll(Duration::from_millis(50)) else { continue };
+            let message = message.unwrap();
+            let refined = judge.judge(message.payload().into_iter(), &directory.borrow());
+            seat.verdicts.committed(&refined.events);
+            seat.consumed.report(message.topic(), message.partition(), message.offset() + 1);
+        }
+    });
+    reader.await.unwrap();
+    refreshing.abort();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn causes_are_named_while_the_identity_folder_changes_under_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut out = Vec::new();
+    let mut options = options(&folder.path().join("demo"), 400.0, Voice::Plain);
+    options.length = Some(Duration::from_secs(20));
+    let never = std::future::pending();
+    let passed = run::<_, DemoError>(&options, now(), now, never, read_and_judge, &mut out).await.unwrap();
+    let said = String::from_utf8(out).unwrap();
+    eprintln!("{said}");
+    assert!(passed, "{said}");
+    assert!(said.contains("user_deleted · backup-service (northwind) ·"), "{said}");
+}
+
 /// Stands in for the pipeline: reads everything, and names every cause right.
 async fn read_and_name_right(mut seat: Seat, seal: Seal) -> Result<(), DemoError> {
     let reader = tokio::task::spawn_blocking(move || {
-        let consumer: BaseConsumer = ClientConfig::new()
-            .set("bootstrap.servers", &seat.brokers)
-            .set("group.id", "stand-in")
-            .set("auto.offset.reset", "earliest")
-            .create()
-            .unwrap();
-        consumer.subscribe(&seat.topics).unwrap();
+        let consumer = consumer_of(&seat);
         while !*seat.shutdown.borrow_and_update() {
             let Some(message) = consumer.poll(Duration::from_millis(50)) else { continue };
             let message = message.unwrap();
@@ -299,6 +393,17 @@ async fn read_and_name_right(mut seat: Seat, seal: Seal) -> Result<(), DemoError
     });
     reader.await.unwrap();
     Ok(())
+}
+
+fn consumer_of(seat: &Seat) -> BaseConsumer {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &seat.brokers)
+        .set("group.id", "stand-in")
+        .set("auto.offset.reset", "earliest")
+        .create()
+        .unwrap();
+    consumer.subscribe(&seat.topics).unwrap();
+    consumer
 }
 
 fn options(data: &Path, rate: f64, voice: Voice) -> Options {
