@@ -142,8 +142,17 @@ impl<'a> Judge<'a> {
     /// Fills the columns; returns how many requests were refused.
     fn judge(&mut self, memory: &mut Memory, columns: &mut VerdictColumns) -> u64 {
         let events = self.batch.events();
-        let dicts = [Column::GatewayCode, Column::GatewayMessage, Column::Gateway, Column::Format, Column::Consumer, Column::ClientAddress, Column::UserAgent];
-        let [codes, messages, gateways, formats, consumers, addresses, agents] = dicts.map(|column| events.dict(column));
+        let dicts = [
+            Column::GatewayCode,
+            Column::GatewayMessage,
+            Column::Gateway,
+            Column::Format,
+            Column::Consumer,
+            Column::ClientAddress,
+            Column::UserAgent,
+        ];
+        let [codes, messages, gateways, formats, consumers, addresses, agents] =
+            dicts.map(|column| events.dict(column));
         let address_hashes = hashes(addresses);
         let agent_hashes = hashes(agents);
         let is_anonymous: Vec<bool> = (0..consumers.values_len())
@@ -190,7 +199,14 @@ impl<'a> Judge<'a> {
         denied
     }
 
-    fn refusal(&mut self, row: usize, outcome: Outcome, gateway: Option<usize>, habit_broken: bool, columns: &mut VerdictColumns) {
+    fn refusal(
+        &mut self,
+        row: usize,
+        outcome: Outcome,
+        gateway: Option<usize>,
+        habit_broken: bool,
+        columns: &mut VerdictColumns,
+    ) {
         let at = self.witness.event_at(row);
         let events = self.batch.events();
         let code = |column| events.dict(column).code(row);
@@ -210,7 +226,9 @@ impl<'a> Judge<'a> {
             model: code(Column::AiModel),
             habit_broken,
         };
-        if dependence.settled && let Some(&known) = self.verdicts.get(&likeness) {
+        if dependence.settled
+            && let Some(&known) = self.verdicts.get(&likeness)
+        {
             return columns.push_again(known);
         }
         let facts = self.witness.facts(row, at, outcome, gateway, habit_broken);
@@ -298,8 +316,13 @@ struct Stored {
 impl VerdictColumns {
     fn push_none(&mut self) {
         for column in [
-            &mut self.denied_by, &mut self.cause, &mut self.cause_class, &mut self.confidence, &mut self.contradiction,
-            &mut self.missing_field, &mut self.remedy,
+            &mut self.denied_by,
+            &mut self.cause,
+            &mut self.cause_class,
+            &mut self.confidence,
+            &mut self.contradiction,
+            &mut self.missing_field,
+            &mut self.remedy,
         ] {
             column.push_code(None);
         }
@@ -315,7 +338,11 @@ impl VerdictColumns {
             cause: self.cause.code(verdict.cause.name()),
             cause_class: self.cause_class.code(verdict.cause.class().name()),
             confidence: self.confidence.code(verdict.confidence.name()),
-            alternatives: verdict.alternatives.iter().filter_map(|cause| self.alternatives.code(cause.name())).collect(),
+            alternatives: verdict
+                .alternatives
+                .iter()
+                .filter_map(|cause| self.alternatives.code(cause.name()))
+                .collect(),
             contradiction: self.contradiction.code(verdict.contradiction.unwrap_or("")),
             evidence: verdict.evidence.iter().filter_map(|fact| self.evidence.code(fact)).collect(),
             missing_field: self.missing_field.code(verdict.missing_field.unwrap_or("")),

@@ -52,8 +52,18 @@ impl EntityKind {
 
 /// Sums of a row, in column order.
 const SUMS: &[&str] = &[
-    "requests", "served", "refused", "client_errors", "server_errors", "first_served", "first_refused",
-    "request_bytes", "response_bytes", "input_tokens", "output_tokens", "cost_micros",
+    "requests",
+    "served",
+    "refused",
+    "client_errors",
+    "server_errors",
+    "first_served",
+    "first_refused",
+    "request_bytes",
+    "response_bytes",
+    "input_tokens",
+    "output_tokens",
+    "cost_micros",
 ];
 
 /// Distinct sets of a row, in column order.
@@ -142,7 +152,9 @@ impl<'a> Codes<'a> {
         let keys = dict.array().keys();
         let codes = match keys.nulls() {
             None => keys.values().to_vec(),
-            Some(nulls) => keys.values().iter().zip(nulls).map(|(&code, present)| if present { code } else { NONE }).collect(),
+            Some(nulls) => {
+                keys.values().iter().zip(nulls).map(|(&code, present)| if present { code } else { NONE }).collect()
+            }
         };
         Self { dict, codes }
     }
@@ -182,8 +194,15 @@ impl<'a> Batch<'a> {
             5 => 4,
             _ => 1,
         });
-        let longs = [Column::RequestBytes, Column::ResponseBytes, Column::InputTokens, Column::OutputTokens, Column::CostMicros];
-        let amounts = (7..).zip(longs.map(|column| events.long(column))).filter(|(_, values)| values.null_count() < values.len());
+        let longs = [
+            Column::RequestBytes,
+            Column::ResponseBytes,
+            Column::InputTokens,
+            Column::OutputTokens,
+            Column::CostMicros,
+        ];
+        let amounts =
+            (7..).zip(longs.map(|column| events.long(column))).filter(|(_, values)| values.null_count() < values.len());
         Self {
             keys: codes(Column::KeyId),
             networks: codes(Column::ClientNetwork),
@@ -210,7 +229,11 @@ impl<'a> Batch<'a> {
             EntityKind::Route => {
                 let methods = self.methods_count();
                 let pair = |(&route, &method): (&i32, &i32)| {
-                    if route == NONE { END } else { (route.cast_unsigned() * methods).saturating_add((method + 1).cast_unsigned()) }
+                    if route == NONE {
+                        END
+                    } else {
+                        (route.cast_unsigned() * methods).saturating_add((method + 1).cast_unsigned())
+                    }
                 };
                 self.routes.codes.iter().zip(&self.methods.codes).map(pair).collect()
             }
@@ -254,9 +277,18 @@ impl<'a> Batch<'a> {
             }
             if at == END {
                 at = u32::try_from(partials.len()).expect("a batch has far fewer than 2^32 rows");
-                let tenant = if kind == EntityKind::Key || kind == EntityKind::Tenant { self.tenants.codes[row] } else { NONE };
+                let tenant =
+                    if kind == EntityKind::Key || kind == EntityKind::Tenant { self.tenants.codes[row] } else { NONE };
                 let next = std::mem::replace(&mut first[entity as usize], at);
-                partials.push(Partial { minute, cause, entity, tenant, next, sums: [0; SUMS.len()], sets: Default::default() });
+                partials.push(Partial {
+                    minute,
+                    cause,
+                    entity,
+                    tenant,
+                    next,
+                    sums: [0; SUMS.len()],
+                    sets: Default::default(),
+                });
             }
             self.add(&mut partials[at as usize], kind, row);
         }
@@ -271,7 +303,8 @@ impl<'a> Batch<'a> {
             partial.sums[*sum] = partial.sums[*sum].saturating_add(values[row]);
         }
         let [networks, agents, routes, tenants_asked, keys] = &mut partial.sets;
-        let insert = |set: &mut DistinctCodes, codes: &Codes<'_>| codes.codes[row] != NONE && set.insert(codes.codes[row]);
+        let insert =
+            |set: &mut DistinctCodes, codes: &Codes<'_>| codes.codes[row] != NONE && set.insert(codes.codes[row]);
         if kind != EntityKind::Source {
             insert(networks, &self.networks);
         }
@@ -335,7 +368,8 @@ impl Rows {
         ];
         columns.extend(self.sums.iter_mut().map(LongColumn::finish));
         columns.extend(self.sets.into_iter().map(SetColumn::finish));
-        RecordBatch::try_new(Arc::clone(&MINUTE_SCHEMA), columns).expect("builders make the types that the schema names")
+        RecordBatch::try_new(Arc::clone(&MINUTE_SCHEMA), columns)
+            .expect("builders make the types that the schema names")
     }
 }
 

@@ -254,7 +254,10 @@ impl<'a> Witness<'a> {
 
     /// Whether the key behind a row may be used from some addresses only.
     pub(super) fn limits_addresses(&self, row: usize) -> bool {
-        self.batch.subject(row).key.is_some_and(|key| !self.directory.key_at(key, self.event_at[row]).allowed_ips.is_empty())
+        self.batch
+            .subject(row)
+            .key
+            .is_some_and(|key| !self.directory.key_at(key, self.event_at[row]).allowed_ips.is_empty())
     }
 
     /// When anything about a row's subject next changes after `from`; `None` when nothing ever does.
