@@ -10,12 +10,10 @@ pub mod source;
 
 pub mod identity;
 
-<<<<<<< HEAD
 pub mod lake;
 
 pub mod pipeline;
 
 pub mod serve;
-=======
+
 pub mod demo;
->>>>>>> demo
