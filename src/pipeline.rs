@@ -31,8 +31,8 @@ pub use lake::{LakePositions, LakeSink};
 
 use crate::serve::health::Health;
 use crate::signals;
-use crate::source::kafka::{KafkaSource, Stop};
-use crate::source::{Reaction, SourceEvent};
+use crate::source::kafka::KafkaSource;
+use crate::source::{Reaction, SourceEvent, Stop};
 
 /// A fault of any room.
 pub type AnyFault = Box<dyn Fault + Send + Sync>;

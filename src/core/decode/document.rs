@@ -12,6 +12,7 @@ use super::presented::{self, CredentialKind};
 use super::scrub::scrub;
 use super::{DecodeOptions, Decoded, DecodedBatch, Format, uri};
 use crate::event::{Column, EventBuilder, Events, Interner};
+use crate::frame::Frame;
 use crate::json::layout::Layout;
 use crate::json::{self, Captured, JsonError, Kind, Skeletons};
 use crate::offsets::Stream;
@@ -100,8 +101,12 @@ impl Reader {
     }
 
     /// Reads one frame into events and rejects, at least one in all.
-    pub(super) fn frame(&mut self, stream: &Stream, offset: i64, bytes: &[u8]) {
+    pub(super) fn frame(&mut self, stream: &Stream, frame: Frame<'_>) {
+        let Frame { offset, bytes, unreadable, .. } = frame;
         let mut at = At { stream, offset, part: 0 };
+        if let Some(reason) = unreadable {
+            return self.reject(at, (reason, "not delivered by the source"), bytes);
+        }
         if bytes.len() > self.options.frame_bytes_max {
             return self.reject(at, (RejectReason::TooLarge, ""), bytes);
         }
