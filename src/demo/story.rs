@@ -173,11 +173,14 @@ impl Scene {
     }
 
     fn rate_at(&self, at: Instant) -> f64 {
-        match self.kind.plot().calm {
-            _ if at >= self.ends_at => 0.0,
-            _ if at >= self.fails_from => self.rate,
-            true if at < self.begins_at => self.rate * CALM_SHARE,
-            _ => 0.0,
+        if at >= self.ends_at {
+            0.0
+        } else if at >= self.fails_from {
+            self.rate
+        } else if at < self.begins_at {
+            self.rate * self.kind.plot().before
+        } else {
+            0.0
         }
     }
 
@@ -194,7 +197,5 @@ impl Scene {
 
 /// Failures that an incident has at least, on average, however low the rate.
 const REQUESTS_MIN: f64 = 30.0;
-/// Traffic of an incident's people before it begins, as a share of that after.
-const CALM_SHARE: f64 = 0.3;
 /// Share of the run at which the deleted backup user's key is revoked as well.
 const BACKUP_KEY_REVOKED: f64 = 0.42;
