@@ -14,10 +14,13 @@
 // a closed set is matched by name, and a new variant makes the compiler list the places to visit.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod config;
 pub mod fault;
 pub mod offsets;
+pub mod start;
 
 pub mod frame;
+pub mod intake;
 
 pub mod event;
 pub mod secret;
@@ -38,3 +41,7 @@ pub mod classify;
 pub mod minutes;
 
 pub mod refine;
+
+pub mod lake;
+
+pub mod ingest;
