@@ -17,7 +17,6 @@ use rand::rngs::StdRng;
 use super::company::{Instant, SECOND};
 use super::request::{NO_KEYS, Outcome, Place, Refusal, Request, Sent, Slip};
 use super::routes::{Gateway, RouteId};
-use super::traffic::pick;
 
 macro_rules! incidents {
     ($($(#[doc = $doc:literal])* $kind:ident, $title:literal, $begins:literal .. $ends:literal, $share:literal, $before:literal;)*) => {
@@ -78,17 +77,29 @@ incidents! {
 
 /// How long those concerned are silent after a change to the identity system, at most.
 pub const SETTLE: i64 = 3 * SECOND;
-/// How long the gateways go on serving a revoked key.
+/// How long the gateways go on serving a revoked key; longer where it is used so seldom that fewer than
+/// [`ZOMBIES_MIN`] requests would come.
 pub const PROPAGATION: i64 = 2 * SECOND;
+const ZOMBIES_MIN: usize = 3;
+
+/// Where in an incident a request stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Time since the incident's first request could come, microseconds.
+    pub elapsed: i64,
+    /// Requests of the incident before this one.
+    pub number: usize,
+}
 
 impl IncidentKind {
     /// What happens to a request that would have been in order, and what is then truly wrong with it.
-    /// `elapsed` is the time since the incident's first request could come, microseconds.
-    pub fn befall(self, request: &mut Request, elapsed: i64, tenants: usize, rng: &mut StdRng) -> Option<RootCause> {
+    pub fn befall(self, request: &mut Request, moment: Moment, tenants: usize, rng: &mut StdRng) -> Option<RootCause> {
         match self {
             Self::BackupUserDeleted => Some(refuse(request, Refusal::Unauthorized, RootCause::UserDeleted, rng)),
             Self::Offboarding => Some(refuse(request, Refusal::Unauthorized, RootCause::UserDeactivated, rng)),
-            Self::KeyLeak if elapsed < PROPAGATION => Some(RootCause::ZombieAccess),
+            Self::KeyLeak if moment.elapsed < PROPAGATION || moment.number < ZOMBIES_MIN => {
+                Some(RootCause::ZombieAccess)
+            }
             Self::KeyLeak => Some(refuse(request, Refusal::Unauthorized, RootCause::KeyRevoked, rng)),
             Self::KeyExpiry => Some(refuse(request, Refusal::Unauthorized, RootCause::KeyExpired, rng)),
             Self::BadMigration => Some(refuse(request, Refusal::Unauthorized, RootCause::OrphanedKey, rng)),
@@ -96,7 +107,7 @@ impl IncidentKind {
             Self::UnpaidBill => Some(refuse(request, Refusal::Forbidden, RootCause::AccountSuspendedBilling, rng)),
             Self::FreeTierUsedUp => Some(refuse(request, Refusal::QuotaUsedUp, RootCause::QuotaExhausted, rng)),
             // Two calls of three are within the limit.
-            Self::TooFast if rng.random_range(0..3_u32) > 0 => None,
+            Self::TooFast if moment.number % 3 > 0 => None,
             Self::TooFast => Some(refuse(request, Refusal::RateLimited, RootCause::RateLimited, rng)),
             Self::CrossTenant => {
                 request.tenant_asked = (request.tenant_asked + rng.random_range(1..tenants)) % tenants;
@@ -131,7 +142,7 @@ impl IncidentKind {
                 request.place = Place::Query;
                 Some(refuse(request, Refusal::KeyMissing, RootCause::MisplacedCredential, rng))
             }
-            Self::GuessingAttack if rng.random_range(0..8_u32) == 0 => {
+            Self::GuessingAttack if moment.number % 8 == 0 => {
                 request.sent = Sent::NoKey(rng.random_range(0..NO_KEYS.len()));
                 Some(refuse(request, Refusal::Unauthorized, RootCause::MalformedCredential, rng))
             }
@@ -141,13 +152,13 @@ impl IncidentKind {
             }
             Self::BadCopy => {
                 if let Sent::Key(key) = request.sent {
-                    request.sent = Sent::Slip(key, pick(&[Slip::Quoted, Slip::Truncated, Slip::Masked], rng));
+                    request.sent = Sent::Slip(key, [Slip::Quoted, Slip::Truncated, Slip::Masked][moment.number % 3]);
                 }
                 Some(refuse(request, Refusal::Unauthorized, RootCause::NearMissCredential, rng))
             }
             Self::AnonymousRoute => {
                 // Some present a key revoked long ago, some one that was never issued.
-                if rng.random() {
+                if moment.number % 2 == 0 {
                     request.sent = Sent::Guess(STALE_KEY);
                 }
                 request.outcome = Outcome::AnsweredAnonymously;
