@@ -323,9 +323,6 @@ impl Columns {
             self.credentials.push_fingerprint(draft.fingerprint);
         }
 
-        if draft.limit_spent && status >= 400 && draft.row.gateway_code.is_empty() {
-            draft.row.gateway_code = "rate_limit_spent";
-        }
         if draft.anonymous {
             draft.row.consumer = "anonymous";
         }
@@ -337,6 +334,10 @@ impl Columns {
         }
         if !draft.response_body.is_empty() {
             read_response_body(draft, status);
+        }
+        // A spent counter says that a limiter refused; the answer, where it is logged, says which limit.
+        if draft.limit_spent && status >= 400 && draft.row.gateway_code.is_empty() && draft.row.gateway_message.is_empty() {
+            draft.row.gateway_code = "rate_limit_spent";
         }
         let path = scrub(bounded(uri::path(target), TEXT_BYTES_MAX), &options.key_prefixes);
         let request_id = scrub(bounded(draft.row.request_id, TEXT_BYTES_MAX), &options.key_prefixes);
