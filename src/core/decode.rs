@@ -143,7 +143,7 @@ impl Decoder {
 
     /// `schemes` are the hashes that the identity directory needs besides ours.
     pub fn decode(&mut self, raw: &RawBatch, schemes: Schemes) -> DecodedBatch {
-        self.reader.begin(raw.received_at, schemes);
+        self.reader.begin(raw.received_at, raw.len(), schemes);
         for frame in raw.frames() {
             self.reader.frame(&raw.spans()[frame.span as usize].stream, frame.offset, frame.bytes);
         }

@@ -42,8 +42,6 @@ pub mod minutes;
 
 pub mod refine;
 
-pub mod minutes;
-
 pub mod lake;
 
 pub mod ingest;

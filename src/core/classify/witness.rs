@@ -252,14 +252,17 @@ impl<'a> Witness<'a> {
         }
     }
 
-    /// Whether nothing about a row's subject changes after `from` and not after `to`.
-    pub(super) fn is_quiet(&self, row: usize, from: i64, to: i64) -> bool {
-        let subject = self.batch.subject(row);
-        let changes = self.next_change(subject, from).is_some_and(|change| change <= to);
-        !changes && !self.directory.changes_between(subject.principal, subject.key, from, to)
+    /// Whether the key behind a row may be used from some addresses only.
+    pub(super) fn limits_addresses(&self, row: usize) -> bool {
+        self.batch
+            .subject(row)
+            .key
+            .is_some_and(|key| !self.directory.key_at(key, self.event_at[row]).allowed_ips.is_empty())
     }
 
-    fn next_change(&self, subject: Subject, from: i64) -> Option<i64> {
+    /// When anything about a row's subject next changes after `from`; `None` when nothing ever does.
+    pub(super) fn next_change(&self, row: usize, from: i64) -> Option<i64> {
+        let subject = self.batch.subject(row);
         let key = subject.key.map(|key| self.directory.key_at(key, from));
         let principal = subject.principal.map(|principal| self.directory.principal(principal, from));
         let tenant = subject.tenant.map(|tenant| self.directory.tenant(tenant, from));
@@ -268,7 +271,9 @@ impl<'a> Witness<'a> {
             .flat_map(|key| [key.created_at, key.expires_at, key.revoked_at, key.grace_until, key.deleted_at]);
         let of_principal = principal.iter().flat_map(|principal| [principal.status_since, principal.deleted_at]);
         let of_tenant = tenant.iter().flat_map(|tenant| [tenant.status_since, tenant.deleted_at]);
-        of_key.chain(of_principal).chain(of_tenant).flatten().filter(|&time| time > from).min()
+        let states = of_key.chain(of_principal).chain(of_tenant).flatten().filter(|&time| time > from).min();
+        let rights = self.directory.next_change_of_rights(subject.principal, subject.key, from);
+        states.into_iter().chain(rights).min()
     }
 
     pub(super) fn event_at(&self, row: usize) -> i64 {

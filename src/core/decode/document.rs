@@ -93,7 +93,8 @@ impl Reader {
         }
     }
 
-    pub(super) fn begin(&mut self, received_at: i64, schemes: Schemes) {
+    pub(super) fn begin(&mut self, received_at: i64, frames: usize, schemes: Schemes) {
+        self.columns.events.reserve(frames);
         self.columns.received_at = received_at;
         self.columns.schemes = schemes;
     }

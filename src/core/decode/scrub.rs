@@ -77,6 +77,9 @@ fn is_token_byte(byte: u8) -> bool {
 
 /// The part of a token, to its end, that is to be masked.
 fn secret_in<'t>(token: &'t str, own_prefixes: &[String]) -> Option<&'t str> {
+    if token.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+        return None;
+    }
     let issuers = ISSUERS.iter().copied().chain(own_prefixes.iter().map(String::as_str));
     for issuer in issuers {
         if let Some(at) = token.find(issuer)
