@@ -10,8 +10,12 @@ pub mod source;
 
 pub mod identity;
 
+<<<<<<< HEAD
 pub mod lake;
 
 pub mod pipeline;
 
 pub mod serve;
+=======
+pub mod demo;
+>>>>>>> demo

@@ -128,6 +128,11 @@ macro_rules! columns {
         pub struct EventBuilder { rows: usize, $($dfield: builder_type!($dkind),)* }
 
         impl EventBuilder {
+            /// Makes room for `rows` more.
+            pub fn reserve(&mut self, rows: usize) {
+                $(self.$dfield.reserve(rows);)*
+            }
+
             pub fn push(&mut self, row: &Row<'_>) {
                 self.rows += 1;
                 $(self.$dfield.push(row.$dfield);)*

@@ -193,10 +193,10 @@ impl Directory {
         ends.into_iter().rev().take(ENDS_MAX).find(held_until)
     }
 
-    /// Whether a right, or the row itself, of the principal or key may have changed after `from` and not after `to`.
+    /// When a right, or the row itself, of the principal or key may next change after `from`.
     #[must_use]
-    pub fn changes_between(&self, principal: Option<PrincipalIx>, key: Option<KeyIx>, from: i64, to: i64) -> bool {
-        self.changes_of_rights(principal, key).into_iter().any(|change| (from + 1..=to).contains(&change))
+    pub fn next_change_of_rights(&self, principal: Option<PrincipalIx>, key: Option<KeyIx>, from: i64) -> Option<i64> {
+        self.changes_of_rights(principal, key).into_iter().filter(|&change| change > from).min()
     }
 
     /// Instants at which a right of the principal or key may have ended.
