@@ -2,12 +2,9 @@
 //!
 //! Exit codes: 0 done, 1 the answer is "no", 2 wrong usage or configuration, 3 environment, 4 a bug.
 
-<<<<<<< HEAD
 mod check_config;
 mod check_lake;
-=======
 pub mod demo;
->>>>>>> demo
 mod identity;
 mod query;
 mod run;

@@ -10,12 +10,9 @@ pub mod source;
 
 pub mod identity;
 
-<<<<<<< HEAD
 pub mod lake;
 
 pub mod pipeline;
 
 pub mod serve;
-=======
 pub mod demo;
->>>>>>> demo

@@ -1,12 +1,9 @@
-<<<<<<< HEAD
 //! Tests of the shell crate, in one binary: a second link would cost more than the tests in it.
 
 mod support;
 
 mod command_line;
-=======
 mod demo;
->>>>>>> demo
 mod identity;
 mod kafka;
 mod lake;
