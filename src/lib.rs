@@ -15,4 +15,5 @@ pub mod lake;
 pub mod pipeline;
 
 pub mod serve;
+
 pub mod demo;
