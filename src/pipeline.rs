@@ -37,6 +37,11 @@ use crate::source::{Reaction, SourceEvent, Stop};
 /// A fault of any room.
 pub type AnyFault = Box<dyn Fault + Send + Sync>;
 
+/// For `map_err`: which room it was is told by the fault's own words.
+pub fn any(fault: impl Fault + Send + Sync + 'static) -> AnyFault {
+    Box::new(fault)
+}
+
 /// Decodes, identifies and classifies. One value a thread.
 pub trait Refine<D>: Send + 'static {
     fn refine(&mut self, raw: &RawBatch, directory: &Arc<D>) -> Refined;
@@ -70,7 +75,7 @@ pub struct RunningSource {
 impl From<KafkaSource> for RunningSource {
     fn from(source: KafkaSource) -> Self {
         let stop = source.stop();
-        Self { stop, join: Box::new(move || source.join().map_err(|error| Box::new(error) as AnyFault)) }
+        Self { stop, join: Box::new(move || source.join().map_err(any)) }
     }
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use clap::Args;
 use claviger_core::config::{Config, Lake as LakeConfig, Millis};
-use claviger_core::fault::Fault;
 use claviger_core::identity::Directory;
 use claviger_core::ingest::Protocol;
 use claviger_core::lake::CompactionLimits;
@@ -19,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Answer, Failure};
 use crate::identity::Refresher;
 use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain};
-use crate::pipeline::{self, AnyFault, LakePositions, LakeSink, Parts, RunningSource};
+use crate::pipeline::{self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, any};
 use crate::serve::Server;
 use crate::serve::health::Health;
 use crate::source::kafka::KafkaSource;
@@ -74,7 +73,7 @@ async fn ingest(config: &Config, pepper: Pepper, refresher: Refresher, health: A
             let positions = Arc::new(LakePositions::new(lake.clone(), kafka.start, Handle::current()));
             Box::new(move |events, reactions| {
                 let source = KafkaSource::start(&kafka, positions, events, reactions);
-                source.map(RunningSource::from).map_err(AnyFault::from)
+                source.map(RunningSource::from).map_err(any)
             })
         },
         refiners: (0..refine_threads(config)).map(|_| Refiner::new(config.refine_options(pepper.clone()))).collect(),

@@ -17,7 +17,7 @@ use futures::stream::{self, BoxStream, StreamExt as _};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{AnyFault, Sink};
+use super::{AnyFault, Sink, any};
 use crate::lake::{Lake, Signal, Writer};
 use crate::signals;
 use crate::source::{Positions, PositionsError, Reaction, SourceEvent};
@@ -62,7 +62,7 @@ impl LakeSink {
         }
         if !starts.is_empty() {
             // Where it wants another place than the source has begun at, it says so by a signal.
-            self.writer.assign(&starts).await.map(drop)?;
+            self.writer.assign(&starts).await.map(drop).map_err(any)?;
         }
         Ok(())
     }
@@ -70,9 +70,8 @@ impl LakeSink {
     /// A gap is a row in its own table, and then a batch without rows that moves the positions past it.
     async fn pass(&self, stream: Stream, from: Offset, to: Offset) -> Result<(), AnyFault> {
         let gap = OffsetSpan { stream, begin: from, end: to };
-        self.lake.declare_gap(&gap, DROPPED_BY_BROKER, Utc::now().timestamp_micros()).await?;
-        self.writer.submit(without_rows(gap)).await?;
-        Ok(())
+        self.lake.declare_gap(&gap, DROPPED_BY_BROKER, Utc::now().timestamp_micros()).await.map_err(any)?;
+        self.writer.submit(without_rows(gap)).await.map_err(any)
     }
 }
 
@@ -88,15 +87,15 @@ impl Sink for LakeSink {
     async fn take(&mut self, event: SourceEvent<Refined>) -> Result<(), AnyFault> {
         match event {
             SourceEvent::Assigned(starts) => self.begin(starts).await?,
-            SourceEvent::Batch(refined) => self.writer.submit(refined).await?,
+            SourceEvent::Batch(refined) => self.writer.submit(refined).await.map_err(any)?,
             SourceEvent::Revoked { streams, done } => {
                 self.forget(&streams);
-                self.writer.revoke(streams).await?;
+                self.writer.revoke(streams).await.map_err(any)?;
                 done.answer();
             }
             SourceEvent::Lost(streams) => {
                 self.forget(&streams);
-                self.writer.lose(streams)?;
+                self.writer.lose(streams).map_err(any)?;
             }
             SourceEvent::Gap { stream, from, to } => self.pass(stream, from, to).await?,
             SourceEvent::Ended => {}
@@ -105,7 +104,7 @@ impl Sink for LakeSink {
     }
 
     async fn finish(self) -> Result<(), AnyFault> {
-        self.writer.finish().await.map_err(AnyFault::from)
+        self.writer.finish().await.map_err(any)
     }
 }
 

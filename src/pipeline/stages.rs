@@ -11,7 +11,7 @@ use futures::stream::{FuturesOrdered, StreamExt as _};
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 
-use super::{AnyFault, Refine, Sink};
+use super::{AnyFault, Refine, Sink, any};
 use crate::serve::health::Health;
 use crate::signals;
 use crate::source::{Reaction, SourceEvent};
@@ -53,7 +53,7 @@ where
                         signals::BatchRefined(refined.counts).emit();
                         (Some(refiner), SourceEvent::Batch(refined))
                     });
-                    working.push_back(async move { task.await.map_err(|_| Box::new(Panicked) as AnyFault) }.boxed());
+                    working.push_back(async move { task.await.map_err(|_| any(Panicked)) }.boxed());
                 }
                 Some(Err(event)) => working.push_back(async move { Ok((None, event)) }.boxed()),
                 None => open = false,
