@@ -3,3 +3,4 @@
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the ban is for the core; its tests read fixtures")]
 
 mod decode;
+mod identity;

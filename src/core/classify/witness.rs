@@ -229,7 +229,7 @@ impl<'a> Witness<'a> {
     pub(super) fn is_quiet(&self, row: usize, from: i64, to: i64) -> bool {
         let subject = self.batch.subject(row);
         let changes = self.next_change(subject, from).is_some_and(|change| change <= to);
-        !changes && !self.directory.changes_between(subject.principal, subject.key, from, to)
+        !changes && !self.directory.changes_between(subject, from, to)
     }
 
     fn next_change(&self, subject: Subject, from: i64) -> Option<i64> {
