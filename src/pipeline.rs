@@ -11,6 +11,7 @@
 
 mod lake;
 mod stages;
+mod watched;
 
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc as std_mpsc};
@@ -28,6 +29,7 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 pub use lake::{LakePositions, LakeSink};
+pub use watched::Watched;
 
 use crate::serve::health::Health;
 use crate::signals;

@@ -62,8 +62,8 @@ pub fn start(
     let thread = std::thread::Builder::new()
         .name("replay".to_owned())
         .spawn(move || replay.run(inputs))
-        .map_err(ReplayError::NoThread)?;
-    let join = move || thread.join().unwrap_or(Err(ReplayError::Panicked)).map_err(AnyFault::from);
+        .map_err(|error| Box::new(ReplayError::NoThread(error)) as AnyFault)?;
+    let join = move || thread.join().unwrap_or(Err(ReplayError::Panicked)).map_err(|error| Box::new(error) as AnyFault);
     Ok(RunningSource { stop, join: Box::new(join) })
 }
 
@@ -173,7 +173,9 @@ impl Fault for ReplayError {
             Self::Overtaken { .. } => "wait until it has ended; what it has stored is not read twice".to_owned(),
             Self::Positions(_) => "check the lake with `claviger check-lake`".to_owned(),
             Self::NoThread(_) => "raise the limit of processes (`ulimit -u`)".to_owned(),
-            Self::Panicked => "please report this with the lines above; a second replay goes on where it ended".to_owned(),
+            Self::Panicked => {
+                "please report this with the lines above; a second replay goes on where it ended".to_owned()
+            }
         }
     }
 

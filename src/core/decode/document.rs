@@ -336,7 +336,11 @@ impl Columns {
             read_response_body(draft, status);
         }
         // A spent counter says that a limiter refused; the answer, where it is logged, says which limit.
-        if draft.limit_spent && status >= 400 && draft.row.gateway_code.is_empty() && draft.row.gateway_message.is_empty() {
+        if draft.limit_spent
+            && status >= 400
+            && draft.row.gateway_code.is_empty()
+            && draft.row.gateway_message.is_empty()
+        {
             draft.row.gateway_code = "rate_limit_spent";
         }
         let path = scrub(bounded(uri::path(target), TEXT_BYTES_MAX), &options.key_prefixes);

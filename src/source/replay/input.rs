@@ -61,7 +61,8 @@ impl Input {
         let (path, raw): (PathBuf, Box<dyn io::Read + Send>) = match input {
             ReplayInput::Stdin => ("standard input".into(), Box::new(io::stdin())),
             ReplayInput::File(path) => {
-                let file = File::open(&path).map_err(|source| ReplayError::Unreadable { path: path.clone(), source })?;
+                let file =
+                    File::open(&path).map_err(|source| ReplayError::Unreadable { path: path.clone(), source })?;
                 (path, Box::new(file))
             }
         };
@@ -116,7 +117,12 @@ impl Input {
     fn chunk(&mut self, lines_max: usize) -> Result<Read, ReplayError> {
         let damage = self.fill(CHUNK_BYTES)?;
         if damage.is_none() && !self.ended && memchr::memchr(b'\n', &self.rest).is_none() && self.give_up_line()? {
-            return Ok(Read { arena: Vec::new(), lines: Vec::new(), damage: Some(RejectReason::TooLarge), ended: self.is_over() });
+            return Ok(Read {
+                arena: Vec::new(),
+                lines: Vec::new(),
+                damage: Some(RejectReason::TooLarge),
+                ended: self.is_over(),
+            });
         }
         let mut arena = std::mem::take(&mut self.rest);
         let mut lines = Vec::with_capacity(CHUNK_BYTES / 512);
