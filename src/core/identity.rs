@@ -44,6 +44,7 @@ mod history;
 mod identify;
 mod intake;
 mod keys;
+mod past;
 mod routes;
 mod rows;
 mod sorted;
