@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow::array::{
     ArrayRef, ListBuilder, MapBuilder, RecordBatch, StringArray, StringBuilder, TimestampMillisecondArray,
 };
-use claviger::identity::{IdentityError, Refresher, load};
+use claviger::identity::{IdentityError, Refresher, Sources, load};
 use claviger_core::identity::{Directory, FindingCode, Match};
 use claviger_core::secret::{Credential, Pepper, Schemes};
 use parquet::arrow::ArrowWriter;
@@ -148,7 +148,40 @@ fn a_folder_that_is_no_snapshot_says_what_is_missing() {
 }
 
 fn refresher(folder: &Path) -> Refresher {
-    Refresher::start(vec![folder.to_owned()], pepper(), Duration::from_millis(5)).unwrap().0
+    start(folder, None)
+}
+
+fn start(folder: &Path, memory: Option<&Path>) -> Refresher {
+    let (folders, memory) = (vec![folder.to_owned()], memory.map(Path::to_owned));
+    Refresher::open(Sources { folders, pepper: pepper(), memory, interval: Duration::from_millis(5) }).unwrap().0
+}
+
+#[tokio::test]
+async fn a_deleted_principal_is_still_deleted_after_a_restart() {
+    let row = format!("{{\"key_id\":\"k\",\"key\":\"{KEY}\",\"principal_id\":\"p\"}}");
+    let folder = folder(&[
+        ("snapshot.json", SNAPSHOT),
+        ("keys.ndjson", &row),
+        ("principals.ndjson", "{\"principal_id\":\"p\"}"),
+    ]);
+    let memory = TempDir::new().unwrap();
+    let mut refresher = start(folder.path(), Some(memory.path()));
+    let later = SNAPSHOT.replace("05:00:00", "06:00:00");
+    write(folder.path(), &[("snapshot.json", &later), ("principals.ndjson", "")]);
+    assert!(refresher.refresh().await.unwrap());
+    for _ in 0..2 {
+        let directory = Arc::clone(&start(folder.path(), Some(memory.path())).subscribe().borrow());
+        let principal = directory.find_principal("p").expect("it is remembered");
+        assert!(directory.principal(principal, directory.as_of()).deleted_at.is_some());
+        assert!(directory.principal(principal, directory.as_of() - 1).deleted_at.is_none());
+    }
+    let kept = fs::read_to_string(memory.path().join("principals.ndjson")).unwrap();
+    assert!(kept.contains("\"p\"") && !kept.contains(KEY), "{kept}");
+    fs::write(memory.path().join("snapshot.json"), "damaged").unwrap();
+    assert!(
+        start(folder.path(), Some(memory.path())).subscribe().borrow().find_key("k").is_some(),
+        "a lost memory stops nothing"
+    );
 }
 
 #[tokio::test]
