@@ -2,7 +2,12 @@
 //!
 //! Exit codes: 0 done, 1 the answer is "no", 2 wrong usage or configuration, 3 environment, 4 a bug.
 
+mod check_config;
+mod check_lake;
+pub mod demo;
 mod identity;
+mod query;
+mod run;
 
 use std::error::Error as _;
 
@@ -19,11 +24,19 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Prints the effective configuration, secrets masked, without opening anything
+    CheckConfig(check_config::CheckConfig),
+    /// Reads Kafka and keeps the lake up to date until it is told to stop
+    Run(run::RunArguments),
+    Query(query::QueryArguments),
+    CheckLake(check_lake::CheckLakeArguments),
     /// Validates identity snapshots and shows what changed between them
     Identity(identity::Identity),
     /// Prints a completion script for your shell
     #[command(after_help = "Example: claviger completions bash > /etc/bash_completion.d/claviger")]
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        shell: clap_complete::Shell,
+    },
 }
 
 /// What a command that ran to its end has to say.
@@ -40,6 +53,10 @@ pub enum Answer {
 /// What failed, why, and what to do next.
 pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
     match arguments.command {
+        Command::CheckConfig(arguments) => check_config::run(&arguments),
+        Command::Run(arguments) => run::run(&arguments),
+        Command::Query(arguments) => query::query(arguments),
+        Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
@@ -47,6 +64,19 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
             Ok(Answer::Yes)
         }
     }
+}
+
+/// Runs one command's work to its end.
+fn wait_for<T>(work: impl Future<Output = T>) -> Result<T, Failure> {
+    Ok(runtime()?.block_on(work))
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|e| Failure {
+        message: format!("no threads can be started: {e}"),
+        hint: "raise the limit of processes (`ulimit -u`)".to_owned(),
+        blame: Blame::Environment,
+    })
 }
 
 /// A fault of any room, made ready for the person who typed the command.

@@ -2,4 +2,18 @@
 
 pub mod cli;
 
+pub mod config;
+mod signals;
+pub mod telemetry;
+
+pub mod source;
+
 pub mod identity;
+
+pub mod lake;
+
+pub mod pipeline;
+
+pub mod serve;
+
+pub mod demo;

@@ -8,6 +8,7 @@
 
 pub mod facts;
 mod habits;
+mod health;
 mod rules;
 mod verdict;
 mod witness;
@@ -21,7 +22,8 @@ use hashbrown::HashMap;
 use crate::cause::RootCause;
 use crate::event::{Column, Dict, DictColumn, Events, ListColumn, LongColumn};
 use crate::identity::Identified;
-pub use habits::Habits;
+use habits::Habits;
+use health::Health;
 pub use rules::{Confidence, RULES, Rule};
 pub use verdict::{Verdict, decide};
 use witness::{Outcome, Witness};
@@ -73,11 +75,19 @@ impl Classified {
     }
 }
 
-/// Names the cause of every refusal of a batch. `habits` remembers clients from batch to batch.
+/// What a classifier learns from batch to batch.
+#[derive(Debug, Default)]
+pub struct Memory {
+    habits: Habits,
+    health: Health,
+}
+
+/// Names the cause of every refusal of a batch.
 #[must_use]
-pub fn classify(batch: Identified, options: &ClassifyOptions, habits: &mut Habits) -> Classified {
+pub fn classify(batch: Identified, options: &ClassifyOptions, memory: &mut Memory) -> Classified {
     let mut columns = VerdictColumns::default();
-    let denied = Judge::new(&batch, options).judge(habits, &mut columns);
+    memory.health.keep_for(batch.directory());
+    let denied = Judge::new(&batch, options).judge(memory, &mut columns);
     let added = columns.finish();
     Classified { events: batch.into_events().with(added), denied }
 }
@@ -105,10 +115,8 @@ struct Judge<'a> {
     witness: Witness<'a>,
     first_at: i64,
     last_at: i64,
-    /// Per credential: nothing about its subject changes while the batch lasts.
-    settled: Vec<Option<bool>>,
-    /// Per credential: its subject is in order while the batch lasts.
-    healthy: Vec<Option<bool>>,
+    /// Per credential: what its verdicts depend on.
+    dependence: Vec<Option<Dependence>>,
     words: HashMap<(Option<usize>, Option<usize>), Word, FixedState>,
     gateways: HashMap<(Option<usize>, Option<usize>), Option<usize>, FixedState>,
     verdicts: HashMap<Likeness, usize, FixedState>,
@@ -122,8 +130,7 @@ impl<'a> Judge<'a> {
             witness: Witness::of(batch, options),
             first_at: times.iter().copied().min().unwrap_or(0),
             last_at: times.iter().copied().max().unwrap_or(0),
-            settled: vec![None; credentials],
-            healthy: vec![None; credentials],
+            dependence: vec![None; credentials],
             words: HashMap::default(),
             gateways: HashMap::default(),
             verdicts: HashMap::default(),
@@ -133,16 +140,26 @@ impl<'a> Judge<'a> {
     }
 
     /// Fills the columns; returns how many requests were refused.
-    fn judge(&mut self, habits: &mut Habits, columns: &mut VerdictColumns) -> u64 {
+    fn judge(&mut self, memory: &mut Memory, columns: &mut VerdictColumns) -> u64 {
         let events = self.batch.events();
-        let dicts = [Column::GatewayCode, Column::GatewayMessage, Column::Gateway, Column::Format, Column::Consumer, Column::ClientAddress, Column::UserAgent];
-        let [codes, messages, gateways, formats, consumers, addresses, agents] = dicts.map(|column| events.dict(column));
+        let dicts = [
+            Column::GatewayCode,
+            Column::GatewayMessage,
+            Column::Gateway,
+            Column::Format,
+            Column::Consumer,
+            Column::ClientAddress,
+            Column::UserAgent,
+        ];
+        let [codes, messages, gateways, formats, consumers, addresses, agents] =
+            dicts.map(|column| events.dict(column));
         let address_hashes = hashes(addresses);
         let agent_hashes = hashes(agents);
         let is_anonymous: Vec<bool> = (0..consumers.values_len())
             .map(|code| self.options.anonymous_consumers.iter().any(|name| name == consumers.value(code)))
             .collect();
         let kinds = events.dict(Column::CredentialKind);
+        let Memory { habits, health } = memory;
         let mut denied = 0;
         for row in 0..events.len() {
             let said = (codes.code(row), messages.code(row));
@@ -177,16 +194,24 @@ impl<'a> Judge<'a> {
                 columns.push_served(RootCause::AnonymousFallback, None, None, &self.options.anonymous_consumers[0]);
                 continue;
             }
-            self.served(row, outcome, columns);
+            self.served(row, outcome, health, columns);
         }
         denied
     }
 
-    fn refusal(&mut self, row: usize, outcome: Outcome, gateway: Option<usize>, habit_broken: bool, columns: &mut VerdictColumns) {
+    fn refusal(
+        &mut self,
+        row: usize,
+        outcome: Outcome,
+        gateway: Option<usize>,
+        habit_broken: bool,
+        columns: &mut VerdictColumns,
+    ) {
         let at = self.witness.event_at(row);
         let events = self.batch.events();
         let code = |column| events.dict(column).code(row);
         let count = events.short(Column::Credentials);
+        let dependence = self.dependence(row);
         let likeness = Likeness {
             credential: self.batch.credential_index(row),
             consumer: code(Column::Consumer),
@@ -196,54 +221,61 @@ impl<'a> Judge<'a> {
             place: code(Column::CredentialPlace),
             count: count.value(row),
             tenant_asked: code(Column::TenantAsked),
-            address: code(Column::ClientAddress),
+            address: if dependence.on_address { code(Column::ClientAddress) } else { None },
             region: code(Column::Region),
             model: code(Column::AiModel),
             habit_broken,
         };
-        let settled = self.is_settled(row);
-        if settled && let Some(&known) = self.verdicts.get(&likeness) {
+        if dependence.settled
+            && let Some(&known) = self.verdicts.get(&likeness)
+        {
             return columns.push_again(known);
         }
         let facts = self.witness.facts(row, at, outcome, gateway, habit_broken);
         let number = columns.push_refusal(outcome.denied_by(), &decide(&facts));
-        if settled {
+        if dependence.settled {
             self.verdicts.insert(likeness, number);
         }
     }
 
     /// A request that was served: in order, unless its subject was not.
-    fn served(&mut self, row: usize, outcome: Outcome, columns: &mut VerdictColumns) {
-        let credential = self.batch.credential_index(row);
-        if self.batch.subject(row).key.is_none() || credential.is_some_and(|credential| self.healthy[credential] == Some(true)) {
-            return columns.push_none();
-        }
+    fn served(&mut self, row: usize, outcome: Outcome, health: &mut Health, columns: &mut VerdictColumns) {
         let at = self.witness.event_at(row);
+        let Some(key) = self.batch.subject(row).key.filter(|&key| !health.is_known(key, at)) else {
+            return columns.push_none();
+        };
         let facts = self.witness.facts(row, at, outcome, None, false);
         match verdict::zombie(&facts) {
             Some((cause, lag)) => columns.push_served(RootCause::ZombieAccess, Some(cause), lag, cause.name()),
             None => {
-                if let Some(credential) = credential {
-                    // In order at the first event and unchanged to the last: in order for every row.
-                    let start = self.witness.facts(row, self.first_at, outcome, None, false);
-                    let in_order = self.is_settled(row) && verdict::zombie(&start).is_none();
-                    self.healthy[credential] = Some(in_order);
-                }
+                health.note(key, at, self.witness.next_change(row, at).unwrap_or(i64::MAX));
                 columns.push_none();
             }
         }
     }
 
-    fn is_settled(&mut self, row: usize) -> bool {
+    fn dependence(&mut self, row: usize) -> Dependence {
         let margin = self.options.propagation_window_us.saturating_mul(2);
         let (from, to) = (self.first_at.saturating_sub(margin), self.last_at.saturating_add(margin));
         let witness = &self.witness;
-        let quiet = || witness.is_quiet(row, from, to);
+        let find = || Dependence {
+            settled: witness.next_change(row, from).is_none_or(|change| change > to),
+            on_address: witness.limits_addresses(row),
+        };
         match self.batch.credential_index(row) {
-            Some(credential) => *self.settled[credential].get_or_insert_with(quiet),
-            None => quiet(),
+            Some(credential) => *self.dependence[credential].get_or_insert_with(find),
+            None => find(),
         }
     }
+}
+
+/// What the verdicts on one credential depend on, within a batch.
+#[derive(Clone, Copy)]
+struct Dependence {
+    /// Nothing about its subject changes while the batch lasts.
+    settled: bool,
+    /// The caller's address matters.
+    on_address: bool,
 }
 
 fn hashes(dict: Dict<'_>) -> Vec<u64> {
@@ -284,8 +316,13 @@ struct Stored {
 impl VerdictColumns {
     fn push_none(&mut self) {
         for column in [
-            &mut self.denied_by, &mut self.cause, &mut self.cause_class, &mut self.confidence, &mut self.contradiction,
-            &mut self.missing_field, &mut self.remedy,
+            &mut self.denied_by,
+            &mut self.cause,
+            &mut self.cause_class,
+            &mut self.confidence,
+            &mut self.contradiction,
+            &mut self.missing_field,
+            &mut self.remedy,
         ] {
             column.push_code(None);
         }
@@ -301,7 +338,11 @@ impl VerdictColumns {
             cause: self.cause.code(verdict.cause.name()),
             cause_class: self.cause_class.code(verdict.cause.class().name()),
             confidence: self.confidence.code(verdict.confidence.name()),
-            alternatives: verdict.alternatives.iter().filter_map(|cause| self.alternatives.code(cause.name())).collect(),
+            alternatives: verdict
+                .alternatives
+                .iter()
+                .filter_map(|cause| self.alternatives.code(cause.name()))
+                .collect(),
             contradiction: self.contradiction.code(verdict.contradiction.unwrap_or("")),
             evidence: verdict.evidence.iter().filter_map(|fact| self.evidence.code(fact)).collect(),
             missing_field: self.missing_field.code(verdict.missing_field.unwrap_or("")),

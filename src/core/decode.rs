@@ -93,10 +93,27 @@ impl DecodeOptions {
             format: None,
             frame_bytes_max: 4 << 20,
             credential_headers: words(&[
-                "x-api-key", "apikey", "api-key", "x-apikey", "x-auth-token", "x-access-token", "x-goog-api-key",
-                "ocp-apim-subscription-key", "authorization", "proxy-authorization",
+                "x-api-key",
+                "apikey",
+                "api-key",
+                "x-apikey",
+                "x-auth-token",
+                "x-access-token",
+                "x-goog-api-key",
+                "ocp-apim-subscription-key",
+                "authorization",
+                "proxy-authorization",
             ]),
-            credential_params: words(&["apikey", "api_key", "api-key", "x-api-key", "key", "access_token", "token", "auth"]),
+            credential_params: words(&[
+                "apikey",
+                "api_key",
+                "api-key",
+                "x-api-key",
+                "key",
+                "access_token",
+                "token",
+                "auth",
+            ]),
             tenant_headers: words(&["x-tenant-id", "x-tenant", "x-org-id", "x-organization-id"]),
             tenant_params: words(&["tenant", "tenant_id", "org", "org_id"]),
             key_prefixes: Vec::new(),
@@ -126,9 +143,9 @@ impl Decoder {
 
     /// `schemes` are the hashes that the identity directory needs besides ours.
     pub fn decode(&mut self, raw: &RawBatch, schemes: Schemes) -> DecodedBatch {
-        self.reader.begin(raw.received_at, schemes);
+        self.reader.begin(raw.received_at, raw.len(), schemes);
         for frame in raw.frames() {
-            self.reader.frame(&raw.spans()[frame.span as usize].stream, frame.offset, frame.bytes);
+            self.reader.frame(&raw.spans()[frame.span as usize].stream, frame);
         }
         self.reader.finish()
     }

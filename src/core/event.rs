@@ -128,6 +128,11 @@ macro_rules! columns {
         pub struct EventBuilder { rows: usize, $($dfield: builder_type!($dkind),)* }
 
         impl EventBuilder {
+            /// Makes room for `rows` more.
+            pub fn reserve(&mut self, rows: usize) {
+                $(self.$dfield.reserve(rows);)*
+            }
+
             pub fn push(&mut self, row: &Row<'_>) {
                 self.rows += 1;
                 $(self.$dfield.push(row.$dfield);)*
@@ -218,6 +223,13 @@ impl Events {
         let fields = SCHEMA.fields().iter().take(columns.len()).cloned().collect::<Vec<_>>();
         let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)
             .expect("builders make the types that the schema names");
+        Self(batch)
+    }
+
+    /// Rows that were taken out of other events: a filter, a slice.
+    #[must_use]
+    pub fn of_batch(batch: RecordBatch) -> Self {
+        debug_assert!(batch.schema().fields().iter().zip(SCHEMA.fields()).all(|(a, b)| a.data_type() == b.data_type()));
         Self(batch)
     }
 

@@ -14,18 +14,21 @@
 // a closed set is matched by name, and a new variant makes the compiler list the places to visit.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod config;
 pub mod fault;
 pub mod offsets;
-
-pub mod frame;
+pub mod start;
 
 pub mod event;
 pub mod secret;
 pub mod time;
 
-mod json;
-
 pub mod reject;
+
+pub mod frame;
+pub mod intake;
+
+mod json;
 
 pub mod cause;
 
@@ -38,3 +41,7 @@ pub mod classify;
 pub mod minutes;
 
 pub mod refine;
+
+pub mod lake;
+
+pub mod ingest;

@@ -10,14 +10,11 @@
 //!
 //! Budget: 0.15 µs an event.
 
-use std::hash::BuildHasher;
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch};
+use arrow::array::{Array as _, ArrayRef, Int64Array, ListArray, RecordBatch};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-use foldhash::fast::RandomState;
-use hashbrown::HashTable;
 
 use crate::event::{Column, ColumnKind, Dict, DictColumn, Events, LongColumn, TimeColumn};
 use crate::secret::stable_hash;
@@ -55,8 +52,18 @@ impl EntityKind {
 
 /// Sums of a row, in column order.
 const SUMS: &[&str] = &[
-    "requests", "served", "refused", "client_errors", "server_errors", "first_served", "first_refused",
-    "request_bytes", "response_bytes", "input_tokens", "output_tokens", "cost_micros",
+    "requests",
+    "served",
+    "refused",
+    "client_errors",
+    "server_errors",
+    "first_served",
+    "first_refused",
+    "request_bytes",
+    "response_bytes",
+    "input_tokens",
+    "output_tokens",
+    "cost_micros",
 ];
 
 /// Distinct sets of a row, in column order.
@@ -94,28 +101,32 @@ impl DistinctCodes {
     }
 
     /// Whether `code` is seen for the first time here.
-    fn insert(&mut self, code: Option<usize>) -> bool {
-        let Some(code) = code.and_then(|code| u32::try_from(code).ok()) else { return false };
-        let known = self.as_slice().contains(&code);
-        if known || usize::from(self.len) == DISTINCT_MAX {
+    fn insert(&mut self, code: i32) -> bool {
+        let (code, len) = (code.cast_unsigned(), usize::from(self.len));
+        if len == DISTINCT_MAX || self.as_slice().contains(&code) {
             return false;
         }
-        self.codes[usize::from(self.len)] = code;
+        self.codes[len] = code;
         self.len += 1;
         true
     }
 }
 
-/// One row in the making. Texts are codes of the batch's dictionaries.
+/// One row in the making. Texts are codes of the batch's dictionaries, -1 for none.
 #[derive(Clone, Debug)]
 struct Partial {
     minute: i64,
-    entity: usize,
-    tenant: Option<usize>,
-    cause: Option<usize>,
+    cause: i32,
+    entity: u32,
+    tenant: i32,
+    /// Index of the next partial of the same entity.
+    next: u32,
     sums: [i64; SUMS.len()],
     sets: [DistinctCodes; SETS.len()],
 }
+
+const NONE: i32 = -1;
+const END: u32 = u32::MAX;
 
 /// The partials of one classified batch.
 #[must_use]
@@ -129,142 +140,190 @@ pub fn minutes(events: &Events) -> RecordBatch {
     rows.finish()
 }
 
+/// A dictionary column as plain codes.
+struct Codes<'a> {
+    dict: Dict<'a>,
+    codes: Vec<i32>,
+}
+
+impl<'a> Codes<'a> {
+    fn of(events: &'a Events, column: Column) -> Self {
+        let dict = events.dict(column);
+        let keys = dict.array().keys();
+        let codes = match keys.nulls() {
+            None => keys.values().to_vec(),
+            Some(nulls) => {
+                keys.values().iter().zip(nulls).map(|(&code, present)| if present { code } else { NONE }).collect()
+            }
+        };
+        Self { dict, codes }
+    }
+
+    fn name(&self, code: i32) -> &'a str {
+        usize::try_from(code).map_or("", |code| self.dict.value(code))
+    }
+}
+
 /// The columns that partials are made from.
 struct Batch<'a> {
-    events: &'a Events,
-    keys: Dict<'a>,
-    networks: Dict<'a>,
-    tenants: Dict<'a>,
-    routes: Dict<'a>,
-    methods: Dict<'a>,
-    causes: Dict<'a>,
-    agents: Dict<'a>,
-    tenants_asked: Dict<'a>,
-    fingerprints: Dict<'a>,
-    /// Counts of each event, as added to [`SUMS`].
+    keys: Codes<'a>,
+    networks: Codes<'a>,
+    tenants: Codes<'a>,
+    routes: Codes<'a>,
+    methods: Codes<'a>,
+    causes: Codes<'a>,
+    agents: Codes<'a>,
+    tenants_asked: Codes<'a>,
+    fingerprints: Codes<'a>,
     minutes: Vec<i64>,
-    sums: Vec<[i64; SUMS.len()]>,
+    /// Index into [`SUMS`] of what became of each request, beside being one.
+    outcomes: Vec<u8>,
+    /// The columns that are added up, with their index into [`SUMS`]; those without a value are left out.
+    amounts: Vec<(usize, &'a [i64])>,
 }
 
 impl<'a> Batch<'a> {
     fn of(events: &'a Events) -> Self {
+        let codes = |column| Codes::of(events, column);
         let event_at = events.time(Column::EventAt).values();
-        let minutes = event_at.iter().map(|at| at - at.rem_euclid(MINUTE_US)).collect();
-        let (status, denied) = (events.short(Column::Status).values(), events.dict(Column::DeniedBy));
-        let longs = [Column::RequestBytes, Column::ResponseBytes, Column::InputTokens, Column::OutputTokens, Column::CostMicros]
-            .map(|column| events.long(column).values());
-        let sums = (0..events.len()).map(|row| {
-            let refused = denied.code(row).is_some();
-            let class = status[row] / 100;
-            let flags = [!refused && class < 4, refused, !refused && class == 4, class == 5];
-            let mut sums = [0; SUMS.len()];
-            sums[0] = 1;
-            for (sum, flag) in sums[1..5].iter_mut().zip(flags) {
-                *sum = i64::from(flag);
-            }
-            for (sum, values) in sums[7..].iter_mut().zip(longs) {
-                *sum = values[row];
-            }
-            sums
+        let status = events.short(Column::Status).values();
+        let refused = events.dict(Column::DeniedBy).array().keys();
+        let outcomes = (0..events.len()).map(|row| match status[row] / 100 {
+            _ if refused.is_valid(row) => 2,
+            4 => 3,
+            5 => 4,
+            _ => 1,
         });
+        let longs = [
+            Column::RequestBytes,
+            Column::ResponseBytes,
+            Column::InputTokens,
+            Column::OutputTokens,
+            Column::CostMicros,
+        ];
+        let amounts =
+            (7..).zip(longs.map(|column| events.long(column))).filter(|(_, values)| values.null_count() < values.len());
         Self {
-            keys: events.dict(Column::KeyId),
-            networks: events.dict(Column::ClientNetwork),
-            tenants: events.dict(Column::TenantId),
-            routes: events.dict(Column::Route),
-            methods: events.dict(Column::Method),
-            causes: events.dict(Column::Cause),
-            agents: events.dict(Column::UserAgent),
-            tenants_asked: events.dict(Column::TenantAsked),
-            fingerprints: events.dict(Column::Fingerprint),
-            minutes,
-            sums: sums.collect(),
-            events,
+            keys: codes(Column::KeyId),
+            networks: codes(Column::ClientNetwork),
+            tenants: codes(Column::TenantId),
+            routes: codes(Column::Route),
+            methods: codes(Column::Method),
+            causes: codes(Column::Cause),
+            agents: codes(Column::UserAgent),
+            tenants_asked: codes(Column::TenantAsked),
+            fingerprints: codes(Column::Fingerprint),
+            minutes: event_at.iter().map(|at| at - at.rem_euclid(MINUTE_US)).collect(),
+            outcomes: outcomes.collect(),
+            amounts: amounts.map(|(sum, values)| (sum, values.values().as_ref())).collect(),
         }
     }
 
-    /// The entity of a row: its code, and for routes the method's beside it.
-    fn entity(&self, kind: EntityKind, row: usize) -> Option<usize> {
+    /// The entity of each row as a small number, [`END`] for none. A route's number also says the method.
+    fn entities(&self, kind: EntityKind) -> Vec<u32> {
+        let plain = |codes: &Codes<'_>| codes.codes.iter().map(|&code| code.cast_unsigned()).collect();
         match kind {
-            EntityKind::Key => self.keys.code(row),
-            EntityKind::Source => self.networks.code(row),
-            EntityKind::Tenant => self.tenants.code(row),
+            EntityKind::Key => plain(&self.keys),
+            EntityKind::Source => plain(&self.networks),
+            EntityKind::Tenant => plain(&self.tenants),
             EntityKind::Route => {
-                let route = self.routes.code(row)?;
-                Some(route * (self.methods.values_len() + 1) + self.methods.code(row).map_or(0, |code| code + 1))
+                let methods = self.methods_count();
+                let pair = |(&route, &method): (&i32, &i32)| {
+                    if route == NONE {
+                        END
+                    } else {
+                        (route.cast_unsigned() * methods).saturating_add((method + 1).cast_unsigned())
+                    }
+                };
+                self.routes.codes.iter().zip(&self.methods.codes).map(pair).collect()
             }
         }
     }
 
-    fn entity_name(&self, kind: EntityKind, entity: usize) -> String {
-        let text = |dict: &Dict<'_>, code: usize| dict.value(code).to_owned();
+    fn methods_count(&self) -> u32 {
+        u32::try_from(self.methods.dict.values_len()).map_or(1, |count| count.min(1_000) + 1)
+    }
+
+    fn entity_name(&self, kind: EntityKind, entity: u32) -> String {
+        let name = |codes: &Codes<'_>, code: u32| codes.name(code.cast_signed()).to_owned();
         match kind {
-            EntityKind::Key => text(&self.keys, entity),
-            EntityKind::Source => text(&self.networks, entity),
-            EntityKind::Tenant => text(&self.tenants, entity),
+            EntityKind::Key => name(&self.keys, entity),
+            EntityKind::Source => name(&self.networks, entity),
+            EntityKind::Tenant => name(&self.tenants, entity),
             EntityKind::Route => {
-                let methods = self.methods.values_len() + 1;
-                let route = text(&self.routes, entity / methods);
-                match entity % methods {
-                    0 => route,
-                    method => format!("{} {route}", self.methods.value(method - 1)),
+                let route = name(&self.routes, entity / self.methods_count());
+                match (entity % self.methods_count()).checked_sub(1) {
+                    None => route,
+                    Some(method) => format!("{} {route}", name(&self.methods, method)),
                 }
             }
         }
     }
 
     fn partials(&self, kind: EntityKind) -> Vec<Partial> {
+        let entities = self.entities(kind);
+        let numbers = entities.iter().filter(|&&entity| entity != END).max().map_or(0, |&last| last as usize + 1);
         let mut partials: Vec<Partial> = Vec::new();
-        let mut index: HashTable<u32> = HashTable::new();
-        let hasher = RandomState::default();
-        let mut last = usize::MAX;
-        for row in 0..self.events.len() {
-            let Some(entity) = self.entity(kind, row) else { continue };
-            let (minute, cause) = (self.minutes[row], self.causes.code(row));
-            let is_it = |partial: &Partial| partial.entity == entity && partial.minute == minute && partial.cause == cause;
-            if !partials.get(last).is_some_and(is_it) {
-                let hash = hasher.hash_one((entity, minute, cause));
-                let found = index.find(hash, |&at| is_it(&partials[at as usize])).copied();
-                last = found.map_or(partials.len(), |at| at as usize);
-                if found.is_none() {
-                    let tenant = if kind == EntityKind::Key || kind == EntityKind::Tenant { self.tenants.code(row) } else { None };
-                    partials.push(Partial { minute, entity, tenant, cause, sums: [0; SUMS.len()], sets: Default::default() });
-                    let at = u32::try_from(last).expect("a batch has far fewer than 2^32 rows");
-                    index.insert_unique(hash, at, |&at| {
-                        let partial = &partials[at as usize];
-                        hasher.hash_one((partial.entity, partial.minute, partial.cause))
-                    });
+        // An entity has a handful of partials in a batch, one a minute and cause: a chain finds them without hashing.
+        let mut first = vec![END; numbers];
+        for (row, &entity) in entities.iter().enumerate().filter(|(_, entity)| **entity != END) {
+            let (minute, cause) = (self.minutes[row], self.causes.codes[row]);
+            let mut at = first[entity as usize];
+            while let Some(partial) = partials.get(at as usize) {
+                if partial.minute == minute && partial.cause == cause {
+                    break;
                 }
+                at = partial.next;
             }
-            self.add(&mut partials[last], kind, row);
+            if at == END {
+                at = u32::try_from(partials.len()).expect("a batch has far fewer than 2^32 rows");
+                let tenant =
+                    if kind == EntityKind::Key || kind == EntityKind::Tenant { self.tenants.codes[row] } else { NONE };
+                let next = std::mem::replace(&mut first[entity as usize], at);
+                partials.push(Partial {
+                    minute,
+                    cause,
+                    entity,
+                    tenant,
+                    next,
+                    sums: [0; SUMS.len()],
+                    sets: Default::default(),
+                });
+            }
+            self.add(&mut partials[at as usize], kind, row);
         }
         partials
     }
 
     fn add(&self, partial: &mut Partial, kind: EntityKind, row: usize) {
-        for (sum, value) in partial.sums.iter_mut().zip(self.sums[row]) {
-            *sum += value;
+        let outcome = usize::from(self.outcomes[row]);
+        partial.sums[0] += 1;
+        partial.sums[outcome] += 1;
+        for (sum, values) in &self.amounts {
+            partial.sums[*sum] = partial.sums[*sum].saturating_add(values[row]);
         }
         let [networks, agents, routes, tenants_asked, keys] = &mut partial.sets;
+        let insert =
+            |set: &mut DistinctCodes, codes: &Codes<'_>| codes.codes[row] != NONE && set.insert(codes.codes[row]);
         if kind != EntityKind::Source {
-            networks.insert(self.networks.code(row));
+            insert(networks, &self.networks);
         }
-        agents.insert(self.agents.code(row));
+        insert(agents, &self.agents);
         // The first request of a source to a route is what tells scanning from a client with one broken link.
-        if kind != EntityKind::Route && routes.insert(self.routes.code(row)) {
-            partial.sums[5] += self.sums[row][1];
-            partial.sums[6] += self.sums[row][2];
+        if kind != EntityKind::Route && insert(routes, &self.routes) && (1..=2).contains(&outcome) {
+            partial.sums[outcome + 4] += 1;
         }
-        tenants_asked.insert(self.tenants_asked.code(row));
+        insert(tenants_asked, &self.tenants_asked);
         if kind != EntityKind::Key {
-            keys.insert(self.fingerprints.code(row));
+            insert(keys, &self.fingerprints);
         }
     }
 
     /// Stable hashes of the distinct values of each set's column.
     fn set_hashes(&self) -> [Vec<i64>; SETS.len()] {
-        [self.networks, self.agents, self.routes, self.tenants_asked, self.fingerprints].map(|dict| {
-            (0..dict.values_len()).map(|code| i64::from(stable_hash(dict.value(code).as_bytes()))).collect()
+        [&self.networks, &self.agents, &self.routes, &self.tenants_asked, &self.fingerprints].map(|codes| {
+            let values = codes.dict.values();
+            values.iter().map(|text| i64::from(stable_hash(text.unwrap_or("").as_bytes()))).collect()
         })
     }
 }
@@ -288,8 +347,8 @@ impl Rows {
             self.minute.push(Some(partial.minute));
             self.entity_kind.push(kind.name());
             self.entity.push(&batch.entity_name(kind, partial.entity));
-            self.tenant.push(partial.tenant.map_or("", |code| batch.tenants.value(code)));
-            self.cause.push(partial.cause.map_or("", |code| batch.causes.value(code)));
+            self.tenant.push(batch.tenants.name(partial.tenant));
+            self.cause.push(batch.causes.name(partial.cause));
             for (column, sum) in self.sums.iter_mut().zip(partial.sums) {
                 column.push(Some(sum));
             }
@@ -309,7 +368,8 @@ impl Rows {
         ];
         columns.extend(self.sums.iter_mut().map(LongColumn::finish));
         columns.extend(self.sets.into_iter().map(SetColumn::finish));
-        RecordBatch::try_new(Arc::clone(&MINUTE_SCHEMA), columns).expect("builders make the types that the schema names")
+        RecordBatch::try_new(Arc::clone(&MINUTE_SCHEMA), columns)
+            .expect("builders make the types that the schema names")
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 
-use crate::classify::{ClassifyOptions, Habits, classify};
+use crate::classify::{ClassifyOptions, Memory, classify};
 use crate::decode::{DecodeOptions, Decoder};
 use crate::event::Events;
 use crate::frame::RawBatch;
@@ -31,19 +31,19 @@ impl RefineOptions {
 pub struct Refiner {
     decoder: Decoder,
     classify: ClassifyOptions,
-    habits: Habits,
+    memory: Memory,
 }
 
 impl Refiner {
     #[must_use]
     pub fn new(options: RefineOptions) -> Self {
-        Self { decoder: Decoder::new(options.decode), classify: options.classify, habits: Habits::default() }
+        Self { decoder: Decoder::new(options.decode), classify: options.classify, memory: Memory::default() }
     }
 
     #[must_use]
     pub fn refine(&mut self, raw: &RawBatch, directory: &Arc<Directory>) -> Refined {
         let batch = self.decoder.decode(raw, directory.schemes());
-        let classified = classify(identify(batch.decoded, directory), &self.classify, &mut self.habits);
+        let classified = classify(identify(batch.decoded, directory), &self.classify, &mut self.memory);
         let denied = classified.denied();
         let events = classified.into_events();
         let counts = Counts {

@@ -91,16 +91,15 @@ pub fn rfc3339(text: &str) -> Option<i64> {
 /// `2026-11-24T09:02:00Z`, with microseconds only where there are some.
 #[must_use]
 pub fn format(micros: i64) -> String {
-    DateTime::from_timestamp_micros(micros).map_or_else(
-        || format!("{micros}us"),
-        |instant| instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true),
-    )
+    DateTime::from_timestamp_micros(micros)
+        .map_or_else(|| format!("{micros}us"), |instant| instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
 }
 
 /// The UTC date, `2026-11-24`.
 #[must_use]
 pub fn date(micros: i64) -> String {
-    DateTime::from_timestamp_micros(micros).map_or_else(|| "1970-01-01".to_owned(), |instant| instant.format("%Y-%m-%d").to_string())
+    DateTime::from_timestamp_micros(micros)
+        .map_or_else(|| "1970-01-01".to_owned(), |instant| instant.format("%Y-%m-%d").to_string())
 }
 
 #[cfg(test)]
@@ -129,7 +128,15 @@ mod tests {
     #[test]
     fn an_instant_is_read_in_every_form_gateways_write() {
         let expected = 1_764_000_000_250_000;
-        for text in ["1764000000.250", "1764000000250", "1764000000250000", "1764000000250000000", "2025-11-24T16:00:00.250Z", "2025-11-24T17:00:00.250+0100", "2025-11-24 17:00:00.250+01:00"] {
+        for text in [
+            "1764000000.250",
+            "1764000000250",
+            "1764000000250000",
+            "1764000000250000000",
+            "2025-11-24T16:00:00.250Z",
+            "2025-11-24T17:00:00.250+0100",
+            "2025-11-24 17:00:00.250+01:00",
+        ] {
             assert_eq!(instant(text), Some(expected), "{text}");
         }
         assert_eq!(instant("yesterday"), None);

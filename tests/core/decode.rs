@@ -30,7 +30,8 @@ pub(crate) fn decode(frames: &[&[u8]]) -> DecodedBatch {
 /// Every value that is there, a line a column, a block a row.
 pub(crate) fn sparse(batch: &RecordBatch, leave_out: &[&str]) -> String {
     let options = FormatOptions::default();
-    let text = |column: &ArrayRef, row| ArrayFormatter::try_new(column, &options).expect("printable").value(row).to_string();
+    let text =
+        |column: &ArrayRef, row| ArrayFormatter::try_new(column, &options).expect("printable").value(row).to_string();
     let mut out = String::new();
     for row in 0..batch.num_rows() {
         out.push_str(&format!("- row {row}\n"));

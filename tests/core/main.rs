@@ -1,6 +1,11 @@
 //! The light test binary: the core crate alone, checked in seconds.
 
-#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "the ban is for the core; its tests read fixtures")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the ban is for the core; its tests read fixtures"
+)]
 
 mod decode;
 mod identity;
+mod ingest_world;

@@ -79,7 +79,9 @@ pub enum PrincipalFact<'a> {
     #[default]
     Unknown,
     /// The key names one that never existed, or none although others do.
-    Dangling { principal_id: &'a str },
+    Dangling {
+        principal_id: &'a str,
+    },
     Known {
         principal_id: &'a str,
         state: PrincipalState,

@@ -20,7 +20,7 @@ struct Habit {
 
 /// What clients usually do.
 #[derive(Debug, Default)]
-pub struct Habits {
+pub(super) struct Habits {
     recent: HashMap<u64, Habit, FixedState>,
     older: HashMap<u64, Habit, FixedState>,
 }

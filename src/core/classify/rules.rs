@@ -47,11 +47,22 @@ pub const RULES: &[(RootCause, Rule)] = &[
     (Cause::WafBlocked, |f| on(f.word == Word::FirewallBlocked, Certain)),
     (Cause::QuotaExhausted, |f| on(f.word == Word::QuotaSpent && limited(f), Certain)),
     (Cause::RateLimited, |f| on(limited(f), if f.word == Word::RateLimited { Certain } else { Likely })),
-    (Cause::DuplicateCredential, |f| on(f.differing || f.word == Word::Duplicate, if f.word == Word::Duplicate { Certain } else { Likely })),
+    (Cause::DuplicateCredential, |f| {
+        on(f.differing || f.word == Word::Duplicate, if f.word == Word::Duplicate { Certain } else { Likely })
+    }),
     (Cause::CredentialStripped, |f| on(f.credential == CredentialFact::None && f.habit_broken, Likely)),
-    (Cause::MisplacedCredential, |f| on(matches!(f.credential, CredentialFact::Shown { read_here: false, .. }), Certain)),
-    (Cause::MissingCredential, |f| on(f.credential == CredentialFact::None && refusal_of_identity(f), if f.word == Word::Missing { Certain } else { Likely })),
-    (Cause::NearMissCredential, |f| on(f.key.is_none() && matches!(f.credential, CredentialFact::Shown { near: Some(_), .. }), Certain)),
+    (Cause::MisplacedCredential, |f| {
+        on(matches!(f.credential, CredentialFact::Shown { read_here: false, .. }), Certain)
+    }),
+    (Cause::MissingCredential, |f| {
+        on(
+            f.credential == CredentialFact::None && refusal_of_identity(f),
+            if f.word == Word::Missing { Certain } else { Likely },
+        )
+    }),
+    (Cause::NearMissCredential, |f| {
+        on(f.key.is_none() && matches!(f.credential, CredentialFact::Shown { near: Some(_), .. }), Certain)
+    }),
     (Cause::RetiredKeyFormat, |f| on(f.key.is_none() && shape(f) == Some(Shape::Retired), Certain)),
     (Cause::MalformedCredential, |f| on(f.key.is_none() && shape(f) == Some(Shape::CannotBe), Certain)),
     (Cause::UnknownKey, |f| on(f.key.is_none() && shape(f).is_some(), fresh(f))),
@@ -61,13 +72,23 @@ pub const RULES: &[(RootCause, Rule)] = &[
     (Cause::OrphanedKey, |f| on(matches!(f.principal, PrincipalFact::Dangling { .. }) && f.key.is_some(), fresh(f))),
     (Cause::UserDeleted, |f| principal(f, PrincipalState::Deleted)),
     (Cause::AccountArchived, |f| tenant(f, |state, _| state == TenantState::Archived)),
-    (Cause::AccountSuspendedAbuse, |f| tenant(f, |state, reason| state == TenantState::Suspended && reason.contains("abuse"))),
-    (Cause::AccountSuspendedPolicy, |f| tenant(f, |state, reason| state == TenantState::Suspended && !is_billing(reason) && !reason.contains("abuse"))),
-    (Cause::AccountSuspendedBilling, |f| tenant(f, |state, reason| state == TenantState::Suspended && is_billing(reason))),
+    (Cause::AccountSuspendedAbuse, |f| {
+        tenant(f, |state, reason| state == TenantState::Suspended && reason.contains("abuse"))
+    }),
+    (Cause::AccountSuspendedPolicy, |f| {
+        tenant(f, |state, reason| state == TenantState::Suspended && !is_billing(reason) && !reason.contains("abuse"))
+    }),
+    (Cause::AccountSuspendedBilling, |f| {
+        tenant(f, |state, reason| state == TenantState::Suspended && is_billing(reason))
+    }),
     (Cause::FederationBroken, |f| principal(f, PrincipalState::FederationBroken)),
     (Cause::ServicePrincipalInvalid, |f| principal(f, PrincipalState::MachineInvalid)),
-    (Cause::UserDeactivated, |f| principal(f, PrincipalState::Deactivated).or_else(|| principal(f, PrincipalState::Suspended))),
-    (Cause::KeySuperseded, |f| on(key(f, |key| !key.replaced_by.is_empty() && key.grace_until.is_some_and(|end| end <= f.at)), fresh(f))),
+    (Cause::UserDeactivated, |f| {
+        principal(f, PrincipalState::Deactivated).or_else(|| principal(f, PrincipalState::Suspended))
+    }),
+    (Cause::KeySuperseded, |f| {
+        on(key(f, |key| !key.replaced_by.is_empty() && key.grace_until.is_some_and(|end| end <= f.at)), fresh(f))
+    }),
     (Cause::KeyRevoked, |f| on(key(f, |key| key.revoked || past(key.revoked_at, f.at)), fresh(f))),
     (Cause::KeyExpired, |f| on(key(f, |key| past(key.expires_at, f.at)), fresh(f))),
     (Cause::KeyDisabled, |f| on(key(f, |key| key.disabled), fresh(f))),
@@ -79,7 +100,9 @@ pub const RULES: &[(RootCause, Rule)] = &[
     (Cause::RoleDowngraded, |f| on(matches!(f.request.scope_missing, Some((_, Some(_)))), fresh(f))),
     (Cause::ScopeMissing, |f| on(matches!(f.request.scope_missing, Some((_, None))), fresh(f))),
     (Cause::PropagationLag, propagation_lag),
-    (Cause::RouteNotGranted, |f| on(f.key.is_some() && f.status == 403 && f.word == Word::NotGranted && !f.application_refused, Likely)),
+    (Cause::RouteNotGranted, |f| {
+        on(f.key.is_some() && f.status == 403 && f.word == Word::NotGranted && !f.application_refused, Likely)
+    }),
     (Cause::ClockSkew, |f| on(f.word == Word::ClockSkew, Likely)),
     (Cause::UpstreamDenied, |f| on(f.application_refused, Certain)),
 ];
@@ -194,5 +217,9 @@ fn propagation_lag(facts: &Facts<'_>) -> Option<Confidence> {
         PrincipalFact::Unknown | PrincipalFact::Dangling { .. } => false,
     };
     let of_key = key(facts, |key| recent(key.expires_at) || recent(key.revoked_at));
-    on(!facts.application_refused && (of_key || of_principal || facts.tenant.is_some_and(|tenant| recent(tenant.since))), Possible)
+    on(
+        !facts.application_refused
+            && (of_key || of_principal || facts.tenant.is_some_and(|tenant| recent(tenant.since))),
+        Possible,
+    )
 }

@@ -69,13 +69,18 @@ fn contradiction(facts: &Facts<'_>, cause: RootCause) -> Option<&'static str> {
         Word::Missing if facts.credential != CredentialFact::None && cause != RootCause::MisplacedCredential => {
             Some("the gateway says no credential was sent, but the log shows one")
         }
-        Word::Expired if facts.key.is_some() && cause != RootCause::KeyExpired => Some("the gateway says expired, the directory says otherwise"),
+        Word::Expired if facts.key.is_some() && cause != RootCause::KeyExpired => {
+            Some("the gateway says expired, the directory says otherwise")
+        }
         Word::Disabled | Word::Revoked
-            if facts.key.is_some() && !matches!(cause, RootCause::KeyDisabled | RootCause::KeyRevoked | RootCause::KeySuperseded) =>
+            if facts.key.is_some()
+                && !matches!(cause, RootCause::KeyDisabled | RootCause::KeyRevoked | RootCause::KeySuperseded) =>
         {
             Some("the gateway says the key is switched off, the directory says otherwise")
         }
-        Word::ScopeMissing if facts.request.granted => Some("the gateway says a scope is missing, the directory grants it"),
+        Word::ScopeMissing if facts.request.granted => {
+            Some("the gateway says a scope is missing, the directory grants it")
+        }
         _ => None,
     }
 }
@@ -86,7 +91,9 @@ fn missing_field(facts: &Facts<'_>) -> &'static str {
         CredentialFact::Redacted => "credential (masked by the gateway: log a keyed hash of it)",
         CredentialFact::None if facts.status == 403 => "credential (hidden by the gateway: log a keyed hash of it)",
         CredentialFact::None => "credential",
-        CredentialFact::Shown { .. } if facts.word == Word::Silent || facts.word == Word::Invalid => "response body (the gateway's message)",
+        CredentialFact::Shown { .. } if facts.word == Word::Silent || facts.word == Word::Invalid => {
+            "response body (the gateway's message)"
+        }
         CredentialFact::Shown { .. } => "identity facts for this refusal",
     }
 }
@@ -112,10 +119,15 @@ fn evidence(facts: &Facts<'_>, cause: RootCause) -> Vec<String> {
                 note("principal.reason", reason);
                 note("principal.since", &since(at));
             }
-            PrincipalFact::Dangling { principal_id } => note("principal.unknown", if principal_id.is_empty() { "none named" } else { principal_id }),
+            PrincipalFact::Dangling { principal_id } => {
+                note("principal.unknown", if principal_id.is_empty() { "none named" } else { principal_id })
+            }
             PrincipalFact::Unknown => {}
         },
-        RootCause::AccountArchived | RootCause::AccountSuspendedAbuse | RootCause::AccountSuspendedBilling | RootCause::AccountSuspendedPolicy => {
+        RootCause::AccountArchived
+        | RootCause::AccountSuspendedAbuse
+        | RootCause::AccountSuspendedBilling
+        | RootCause::AccountSuspendedPolicy => {
             if let Some(tenant) = facts.tenant {
                 note("tenant", tenant.tenant_id);
                 note("tenant.state", if tenant.state == TenantState::Archived { "archived" } else { "suspended" });
@@ -203,7 +215,8 @@ pub(super) fn zombie(facts: &Facts<'_>) -> Option<(RootCause, Option<i64>)> {
         Cause::KeyDisabled,
         Cause::KeySuperseded,
     ];
-    let (cause, _) = RULES.iter().find(|(cause, rule)| ENDS.contains(cause) && rule(facts) == Some(Confidence::Certain))?;
+    let (cause, _) =
+        RULES.iter().find(|(cause, rule)| ENDS.contains(cause) && rule(facts) == Some(Confidence::Certain))?;
     let key = facts.key;
     let since = match cause {
         Cause::UserDeleted | Cause::UserDeactivated => match facts.principal {

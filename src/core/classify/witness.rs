@@ -11,8 +11,8 @@ use super::facts::{
 use super::word::Word;
 use crate::event::{Column, Dict};
 use crate::identity::{
-    Directory, Gateway, Identified, KeyAt, KeyStatus, PrincipalAt, PrincipalKind, PrincipalStatus, ScopeAnswer, Subject,
-    TenantAt, TenantStatus,
+    Directory, Gateway, Identified, KeyAt, KeyStatus, PrincipalAt, PrincipalKind, PrincipalStatus, ScopeAnswer,
+    Subject, TenantAt, TenantStatus,
 };
 use crate::secret::{Alphabet, Credential};
 
@@ -110,7 +110,14 @@ impl<'a> Witness<'a> {
     }
 
     /// The facts of a row at `at`, which is its own time or, to find out whether anything changes, another.
-    pub(super) fn facts(&self, row: usize, at: i64, outcome: Outcome, gateway: Option<usize>, habit_broken: bool) -> Facts<'a> {
+    pub(super) fn facts(
+        &self,
+        row: usize,
+        at: i64,
+        outcome: Outcome,
+        gateway: Option<usize>,
+        habit_broken: bool,
+    ) -> Facts<'a> {
         let gateway = gateway.and_then(|index| self.gateways.get(index));
         let subject = self.batch.subject(row);
         let known = subject.near.is_none() && self.batch.credential(row).is_some();
@@ -127,7 +134,9 @@ impl<'a> Witness<'a> {
             habit_broken,
             principal: self.principal_fact(key.as_ref(), principal.as_ref()),
             tenant: tenant_fact(tenant.as_ref(), principal.as_ref()),
-            request: key.as_ref().map_or_else(RequestFact::default, |key| self.request(row, at, subject, key, principal.as_ref(), gateway)),
+            request: key.as_ref().map_or_else(RequestFact::default, |key| {
+                self.request(row, at, subject, key, principal.as_ref(), gateway)
+            }),
             key: key.as_ref().map(|key| self.key_fact(key, subject, gateway)),
             stale: at > self.directory.as_of().saturating_add(self.options.freshness_limit_us),
             propagation_us: self.options.propagation_window_us,
@@ -146,7 +155,11 @@ impl<'a> Witness<'a> {
         };
         CredentialFact::Shown {
             read_here: gateway.is_none_or(reads),
-            shape: if kind == "api_key" || kind == "bearer" { gateway.map_or(Shape::NoRule, |gateway| shape(credential, gateway)) } else { Shape::NoRule },
+            shape: if kind == "api_key" || kind == "bearer" {
+                gateway.map_or(Shape::NoRule, |gateway| shape(credential, gateway))
+            } else {
+                Shape::NoRule
+            },
             near: subject.near,
         }
     }
@@ -179,7 +192,9 @@ impl<'a> Witness<'a> {
                 reason: principal.status_reason,
                 since: principal.status_since.or(principal.deleted_at),
             },
-            (Some(key), None) if self.directory.principals().next().is_some() => PrincipalFact::Dangling { principal_id: key.principal_id },
+            (Some(key), None) if self.directory.principals().next().is_some() => {
+                PrincipalFact::Dangling { principal_id: key.principal_id }
+            }
             _ => PrincipalFact::Unknown,
         }
     }
@@ -200,46 +215,65 @@ impl<'a> Witness<'a> {
             (missing, missing.is_none() && held.is_known())
         });
         let (missing, granted) = scopes.unwrap_or((None, false));
-        let lost = |scope: &str| self.directory.had_scope_before(principal.map(|principal| principal.principal), Some(key.key), scope, at);
+        let lost = |scope: &str| {
+            self.directory.had_scope_before(principal.map(|principal| principal.principal), Some(key.key), scope, at)
+        };
 
         let asked = self.tenant_asked.get(row);
         let own = [key.tenant_id, principal.map_or("", |principal| principal.tenant_id)];
         let foreign = !asked.is_empty() && own.iter().any(|own| !own.is_empty()) && !own.contains(&asked);
 
-        let region = [self.region.get(row), route.as_ref().map_or("", |route| route.region), gateway.map_or("", |gateway| gateway.region)];
+        let region = [
+            self.region.get(row),
+            route.as_ref().map_or("", |route| route.region),
+            gateway.map_or("", |gateway| gateway.region),
+        ];
         let region = region.into_iter().find(|region| !region.is_empty()).unwrap_or("");
         let model = self.model.get(row);
-        let model_granted = |granted: &str| granted.strip_suffix('*').map_or(granted == model, |stem| model.starts_with(stem));
+        let model_granted =
+            |granted: &str| granted.strip_suffix('*').map_or(granted == model, |stem| model.starts_with(stem));
         let address = self.address.get(row);
         let inside = |address: IpAddr| key.allowed_ips.iter().any(|network| network.contains(&address));
-        let outside = !key.allowed_ips.is_empty() && address.parse().is_ok_and(|address: IpAddr| !inside(address.to_canonical()));
+        let outside =
+            !key.allowed_ips.is_empty() && address.parse().is_ok_and(|address: IpAddr| !inside(address.to_canonical()));
         RequestFact {
             foreign_tenant: foreign.then_some(asked),
             scope_missing: missing.map(|scope| (scope, lost(scope))),
             address_refused: outside.then_some(address),
-            region_refused: (!region.is_empty() && !key.allowed_regions.is_empty() && !key.allowed_regions.contains(region)).then_some(region),
-            model_refused: (!model.is_empty() && !key.models.is_empty() && !key.models.iter().any(model_granted)).then_some(model),
+            region_refused: (!region.is_empty()
+                && !key.allowed_regions.is_empty()
+                && !key.allowed_regions.contains(region))
+            .then_some(region),
+            model_refused: (!model.is_empty() && !key.models.is_empty() && !key.models.iter().any(model_granted))
+                .then_some(model),
             retired_at: route.as_ref().and_then(|route| route.sunset_at).filter(|&sunset| sunset <= at),
             route_unknown: self.directory.has_routes() && route.is_none(),
             granted,
         }
     }
 
-    /// Whether nothing about a row's subject changes after `from` and not after `to`.
-    pub(super) fn is_quiet(&self, row: usize, from: i64, to: i64) -> bool {
-        let subject = self.batch.subject(row);
-        let changes = self.next_change(subject, from).is_some_and(|change| change <= to);
-        !changes && !self.directory.changes_between(subject, from, to)
+    /// Whether the key behind a row may be used from some addresses only.
+    pub(super) fn limits_addresses(&self, row: usize) -> bool {
+        self.batch
+            .subject(row)
+            .key
+            .is_some_and(|key| !self.directory.key_at(key, self.event_at[row]).allowed_ips.is_empty())
     }
 
-    fn next_change(&self, subject: Subject, from: i64) -> Option<i64> {
+    /// When anything about a row's subject next changes after `from`; `None` when nothing ever does.
+    pub(super) fn next_change(&self, row: usize, from: i64) -> Option<i64> {
+        let subject = self.batch.subject(row);
         let key = subject.key.map(|key| self.directory.key_at(key, from));
         let principal = subject.principal.map(|principal| self.directory.principal(principal, from));
         let tenant = subject.tenant.map(|tenant| self.directory.tenant(tenant, from));
-        let of_key = key.iter().flat_map(|key| [key.created_at, key.expires_at, key.revoked_at, key.grace_until, key.deleted_at]);
+        let of_key = key
+            .iter()
+            .flat_map(|key| [key.created_at, key.expires_at, key.revoked_at, key.grace_until, key.deleted_at]);
         let of_principal = principal.iter().flat_map(|principal| [principal.status_since, principal.deleted_at]);
         let of_tenant = tenant.iter().flat_map(|tenant| [tenant.status_since, tenant.deleted_at]);
-        of_key.chain(of_principal).chain(of_tenant).flatten().filter(|&time| time > from).min()
+        let states = of_key.chain(of_principal).chain(of_tenant).flatten().filter(|&time| time > from).min();
+        let rights = self.directory.next_change(subject, from);
+        states.into_iter().chain(rights).min()
     }
 
     pub(super) fn event_at(&self, row: usize) -> i64 {
@@ -256,7 +290,11 @@ fn principal_state(principal: &PrincipalAt<'_>) -> PrincipalState {
         PrincipalStatus::Pending if principal.kind == PrincipalKind::Human => PrincipalState::Deactivated,
         PrincipalStatus::Pending => PrincipalState::MachineInvalid,
         PrincipalStatus::Active if linked => PrincipalState::Active,
-        PrincipalStatus::Active if principal.kind == PrincipalKind::Service && principal.federation_state == "lapsed" => PrincipalState::MachineInvalid,
+        PrincipalStatus::Active
+            if principal.kind == PrincipalKind::Service && principal.federation_state == "lapsed" =>
+        {
+            PrincipalState::MachineInvalid
+        }
         PrincipalStatus::Active => PrincipalState::FederationBroken,
     }
 }
@@ -265,11 +303,17 @@ fn principal_state(principal: &PrincipalAt<'_>) -> PrincipalState {
 fn tenant_fact<'a>(tenant: Option<&TenantAt<'a>>, principal: Option<&PrincipalAt<'a>>) -> Option<TenantFact<'a>> {
     let of_principal = principal.filter(|principal| {
         let reason = principal.status_reason;
-        principal.status == PrincipalStatus::Suspended && ["billing", "payment", "unpaid", "policy", "abuse"].iter().any(|word| reason.contains(word))
+        principal.status == PrincipalStatus::Suspended
+            && ["billing", "payment", "unpaid", "policy", "abuse"].iter().any(|word| reason.contains(word))
     });
     let active = tenant.is_none_or(|tenant| tenant.status == TenantStatus::Active);
     if let (Some(principal), true) = (of_principal, active) {
-        return Some(TenantFact { tenant_id: principal.tenant_id, state: TenantState::Suspended, reason: principal.status_reason, since: principal.status_since });
+        return Some(TenantFact {
+            tenant_id: principal.tenant_id,
+            state: TenantState::Suspended,
+            reason: principal.status_reason,
+            since: principal.status_since,
+        });
     }
     let tenant = tenant?;
     Some(TenantFact {
@@ -292,6 +336,7 @@ fn shape(credential: &Credential, gateway: &Gateway<'_>) -> Shape {
     }
     let prefix = rule.prefixes.is_empty() || rule.prefixes.iter().any(|prefix| credential.prefix.starts_with(prefix));
     let length = rule.length.is_none_or(|length| length == credential.length);
-    let alphabet = rule.alphabet.is_none_or(|alphabet| credential.alphabet <= alphabet) && credential.alphabet != Alphabet::Other;
+    let alphabet =
+        rule.alphabet.is_none_or(|alphabet| credential.alphabet <= alphabet) && credential.alphabet != Alphabet::Other;
     if prefix && length && alphabet { Shape::Fits } else { Shape::CannotBe }
 }

@@ -12,6 +12,7 @@ use super::presented::{self, CredentialKind};
 use super::scrub::scrub;
 use super::{DecodeOptions, Decoded, DecodedBatch, Format, uri};
 use crate::event::{Column, EventBuilder, Events, Interner};
+use crate::frame::Frame;
 use crate::json::layout::Layout;
 use crate::json::{self, Captured, JsonError, Kind, Skeletons};
 use crate::offsets::Stream;
@@ -93,14 +94,19 @@ impl Reader {
         }
     }
 
-    pub(super) fn begin(&mut self, received_at: i64, schemes: Schemes) {
+    pub(super) fn begin(&mut self, received_at: i64, frames: usize, schemes: Schemes) {
+        self.columns.events.reserve(frames);
         self.columns.received_at = received_at;
         self.columns.schemes = schemes;
     }
 
     /// Reads one frame into events and rejects, at least one in all.
-    pub(super) fn frame(&mut self, stream: &Stream, offset: i64, bytes: &[u8]) {
+    pub(super) fn frame(&mut self, stream: &Stream, frame: Frame<'_>) {
+        let Frame { offset, bytes, unreadable, .. } = frame;
         let mut at = At { stream, offset, part: 0 };
+        if let Some(reason) = unreadable {
+            return self.reject(at, (reason, "not delivered by the source"), bytes);
+        }
         if bytes.len() > self.options.frame_bytes_max {
             return self.reject(at, (RejectReason::TooLarge, ""), bytes);
         }
@@ -180,7 +186,9 @@ impl Reader {
         let keys: Vec<&str> = json::members(text).into_iter().map(|(key, _)| key).collect();
         let known = match self.options.format {
             Some(_) => Some(0),
-            None => Format::detect(&keys).and_then(|found| self.formats.iter().position(|reader| reader.format == found)),
+            None => {
+                Format::detect(&keys).and_then(|found| self.formats.iter().position(|reader| reader.format == found))
+            }
         };
         let Some(index) = known else {
             // Say first what is wrong with it as JSON: "unknown format" would send people looking for a gateway.
@@ -216,7 +224,8 @@ impl Reader {
     }
 
     fn reject(&mut self, at: At<'_>, (reason, detail): Refusal, bytes: &[u8]) {
-        let at = RejectAt { stream: at.stream, offset: at.offset, part: at.part, ingested_at: self.columns.received_at };
+        let at =
+            RejectAt { stream: at.stream, offset: at.offset, part: at.part, ingested_at: self.columns.received_at };
         self.rejects.push(at, reason, detail, bytes, &self.options.pepper);
     }
 
@@ -235,7 +244,13 @@ impl Reader {
 }
 
 impl Columns {
-    fn push<'a>(&mut self, at: At<'a>, draft: &mut Draft<'a>, options: &DecodeOptions, places: &'a [String]) -> Result<(), Refusal> {
+    fn push<'a>(
+        &mut self,
+        at: At<'a>,
+        draft: &mut Draft<'a>,
+        options: &DecodeOptions,
+        places: &'a [String],
+    ) -> Result<(), Refusal> {
         let event_at = draft.row.event_at.ok_or((RejectReason::NoTime, "missing"))?;
         if !(EVENT_AT_MIN..=self.received_at.saturating_add(AHEAD_MAX_US)).contains(&event_at) {
             return Err((RejectReason::NoTime, "before 2000, or more than a day ahead"));
@@ -249,7 +264,8 @@ impl Columns {
         let mut found = 0;
         if !query.is_empty() {
             for (name, value) in uri::pairs(query).filter(|(_, value)| !value.is_empty()) {
-                if let Some(place) = options.credential_params.iter().position(|param| param.eq_ignore_ascii_case(name)) {
+                if let Some(place) = options.credential_params.iter().position(|param| param.eq_ignore_ascii_case(name))
+                {
                     if let Some(free) = from_query.get_mut(found) {
                         let place = options.credential_headers.len() + place;
                         *free = Some((u8::try_from(place).unwrap_or(u8::MAX), uri::percent_decoded(value)));
@@ -262,7 +278,8 @@ impl Columns {
         }
         let in_url = uri::userinfo(target);
 
-        let mut keys: [(u8, CredentialKind, Cow<'_, str>); 7] = std::array::from_fn(|_| (0, CredentialKind::ApiKey, Cow::Borrowed("")));
+        let mut keys: [(u8, CredentialKind, Cow<'_, str>); 7] =
+            std::array::from_fn(|_| (0, CredentialKind::ApiKey, Cow::Borrowed("")));
         let mut count = 0;
         let queried = from_query.iter().flatten().map(|(place, value)| Presented { place: *place, value });
         for presented in draft.presented().iter().copied().chain(queried) {
@@ -281,7 +298,8 @@ impl Columns {
         let keys = &keys[..count];
 
         // The first that the log shows; one that the gateway masked is better than none.
-        let shown = keys.iter().filter(|(_, kind, _)| *kind != CredentialKind::Redacted).min_by_key(|(place, ..)| *place);
+        let shown =
+            keys.iter().filter(|(_, kind, _)| *kind != CredentialKind::Redacted).min_by_key(|(place, ..)| *place);
         let chosen = shown.or(keys.first());
         if let Some((place, kind, key)) = chosen {
             draft.row.credential_kind = kind.name();
@@ -305,9 +323,6 @@ impl Columns {
             self.credentials.push_fingerprint(draft.fingerprint);
         }
 
-        if draft.limit_spent && status >= 400 && draft.row.gateway_code.is_empty() {
-            draft.row.gateway_code = "rate_limit_spent";
-        }
         if draft.anonymous {
             draft.row.consumer = "anonymous";
         }
@@ -319,6 +334,10 @@ impl Columns {
         }
         if !draft.response_body.is_empty() {
             read_response_body(draft, status);
+        }
+        // A spent counter says that a limiter refused; the answer, where it is logged, says which limit.
+        if draft.limit_spent && status >= 400 && draft.row.gateway_code.is_empty() && draft.row.gateway_message.is_empty() {
+            draft.row.gateway_code = "rate_limit_spent";
         }
         let path = scrub(bounded(uri::path(target), TEXT_BYTES_MAX), &options.key_prefixes);
         let request_id = scrub(bounded(draft.row.request_id, TEXT_BYTES_MAX), &options.key_prefixes);
@@ -345,8 +364,13 @@ fn read_response_body(draft: &mut Draft<'_>, status: i16) {
     let body = draft.response_body;
     let row = &mut draft.row;
     if status >= 400 && row.gateway_message.is_empty() {
-        let named = ["message", "error_msg", "error_description", "error", "detail"].into_iter().map(|name| text_member(body, name));
-        row.gateway_message = named.into_iter().find(|text| !text.is_empty()).unwrap_or(if body.starts_with(['{', '[', '<']) { "" } else { body });
+        let named = ["message", "error_msg", "error_description", "error", "detail"]
+            .into_iter()
+            .map(|name| text_member(body, name));
+        row.gateway_message = named
+            .into_iter()
+            .find(|text| !text.is_empty())
+            .unwrap_or(if body.starts_with(['{', '[', '<']) { "" } else { body });
     }
     if status >= 400 && row.gateway_code.is_empty() {
         row.gateway_code = bounded(text_member(body, "code"), 64);
@@ -471,8 +495,11 @@ fn scrub_columns(mut events: Events, own_prefixes: &[String]) -> Events {
         if dict.values().iter().flatten().all(clean) {
             continue;
         }
-        let values: StringArray =
-            dict.values().iter().map(|text| text.map(|text| scrub(bounded(text, TEXT_BYTES_MAX), own_prefixes))).collect();
+        let values: StringArray = dict
+            .values()
+            .iter()
+            .map(|text| text.map(|text| scrub(bounded(text, TEXT_BYTES_MAX), own_prefixes)))
+            .collect();
         let replaced = DictionaryArray::<Int32Type>::new(dict.array().keys().clone(), Arc::new(values));
         debug_assert_eq!(replaced.len(), events.len());
         events = events.replacing(column, Arc::new(replaced));

@@ -95,7 +95,8 @@ impl<'a> Draft<'a> {
     /// Notes a credential; beyond four a request's further ones change no verdict.
     pub(crate) fn present(&mut self, place: u8, value: &'a str) {
         let known = &self.presented[..self.presented_count];
-        if known.len() < self.presented.len() && !known.iter().any(|other| other.place == place && other.value == value) {
+        if known.len() < self.presented.len() && !known.iter().any(|other| other.place == place && other.value == value)
+        {
             self.presented[self.presented_count] = Presented { place, value };
             self.presented_count += 1;
         }
@@ -171,6 +172,7 @@ fn status(text: &str) -> Option<i16> {
 
 /// A count: whole and not negative, also when written as text or with a fraction of zeros.
 fn whole(text: &str) -> Option<i64> {
-    let text = text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0')).map_or(text, |(whole, _)| whole);
+    let text =
+        text.split_once('.').filter(|(_, rest)| rest.bytes().all(|b| b == b'0')).map_or(text, |(whole, _)| whole);
     text.parse().ok().filter(|value| *value >= 0)
 }

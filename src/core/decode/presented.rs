@@ -40,13 +40,17 @@ pub(crate) fn key_of<'a>(place: &str, value: &'a str) -> (CredentialKind, Cow<'a
     if !place.ends_with("authorization") {
         return (plain_kind(value, CredentialKind::ApiKey), Cow::Borrowed(value));
     }
-    let Some((scheme, rest)) = value.split_once(' ') else { return (plain_kind(value, CredentialKind::ApiKey), Cow::Borrowed(value)) };
+    let Some((scheme, rest)) = value.split_once(' ') else {
+        return (plain_kind(value, CredentialKind::ApiKey), Cow::Borrowed(value));
+    };
     match scheme.to_ascii_lowercase().as_str() {
         "bearer" if is_redacted(rest) => (CredentialKind::Redacted, Cow::Borrowed("")),
         "bearer" => (plain_kind(rest, CredentialKind::Bearer), Cow::Borrowed(rest)),
         "apikey" | "api-key" | "token" | "key" => (CredentialKind::ApiKey, Cow::Borrowed(rest)),
         "basic" => (CredentialKind::Basic, basic_key(rest)),
-        "aws4-hmac-sha256" | "hmac" | "signature" | "digest" => (CredentialKind::Signature, Cow::Borrowed(key_id(rest))),
+        "aws4-hmac-sha256" | "hmac" | "signature" | "digest" => {
+            (CredentialKind::Signature, Cow::Borrowed(key_id(rest)))
+        }
         _ => (CredentialKind::ApiKey, Cow::Borrowed(value)),
     }
 }
@@ -58,14 +62,18 @@ fn plain_kind(token: &str, other: CredentialKind) -> CredentialKind {
 
 /// What gateways and shippers write in place of a credential.
 fn is_redacted(value: &str) -> bool {
-    const WORDS: &[&str] = &["redacted", "[redacted]", "<redacted>", "masked", "[masked]", "filtered", "[filtered]", "hidden"];
+    const WORDS: &[&str] =
+        &["redacted", "[redacted]", "<redacted>", "masked", "[masked]", "filtered", "[filtered]", "hidden"];
     value.len() <= 12 && WORDS.iter().any(|word| value.eq_ignore_ascii_case(word))
         || !value.is_empty() && value.bytes().all(|byte| matches!(byte, b'*' | b'x' | b'X'))
 }
 
 /// The password, or the user where there is none: some platforms take the key as the user.
 fn basic_key(encoded: &str) -> Cow<'_, str> {
-    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(encoded.trim())
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
     match decoded.as_deref().and_then(|pair| pair.split_once(':')) {
         Some((user, "")) => Cow::Owned(user.to_owned()),
         Some((_, password)) => Cow::Owned(password.to_owned()),
@@ -75,7 +83,8 @@ fn basic_key(encoded: &str) -> Cow<'_, str> {
 
 /// The key id named in a signature's parameters: `Credential=AKIA…/date/…`, `keyId="…"`, `key_id=…`.
 fn key_id(parameters: &str) -> &str {
-    let named = ["Credential=", "keyId=", "key_id=", "username="].into_iter().find_map(|name| parameters.split_once(name));
+    let named =
+        ["Credential=", "keyId=", "key_id=", "username="].into_iter().find_map(|name| parameters.split_once(name));
     let value = named.map_or(parameters, |(_, value)| value).trim_start_matches('"');
     value.split(['/', ',', '"', ' ']).next().unwrap_or("")
 }
@@ -102,6 +111,10 @@ mod tests {
         ] {
             assert_eq!(key_of("header:authorization", value), (kind, Cow::Borrowed(key)), "{value}");
         }
-        assert_eq!(key_of("header:apikey", "Bearer x").1, "Bearer x", "a scheme where none belongs is part of the value");
+        assert_eq!(
+            key_of("header:apikey", "Bearer x").1,
+            "Bearer x",
+            "a scheme where none belongs is part of the value"
+        );
     }
 }

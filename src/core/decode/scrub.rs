@@ -10,8 +10,31 @@ use crate::secret::prefix_of;
 
 /// Prefixes of keys of well-known issuers. `decode.key_prefixes` adds the operator's own.
 const ISSUERS: &[&str] = &[
-    "sk-", "sk_", "pk_", "rk_", "ck_", "ghp_", "gho_", "ghs_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "xapp-", "AKIA",
-    "ASIA", "AIza", "ya29.", "eyJ", "clv_", "hf_", "npm_", "pypi-", "dop_v1_", "shpat_", "SG.",
+    "sk-",
+    "sk_",
+    "pk_",
+    "rk_",
+    "ck_",
+    "ghp_",
+    "gho_",
+    "ghs_",
+    "github_pat_",
+    "glpat-",
+    "xoxb-",
+    "xoxp-",
+    "xapp-",
+    "AKIA",
+    "ASIA",
+    "AIza",
+    "ya29.",
+    "eyJ",
+    "clv_",
+    "hf_",
+    "npm_",
+    "pypi-",
+    "dop_v1_",
+    "shpat_",
+    "SG.",
 ];
 
 /// Shortest token that is taken for a secret.
@@ -54,6 +77,9 @@ fn is_token_byte(byte: u8) -> bool {
 
 /// The part of a token, to its end, that is to be masked.
 fn secret_in<'t>(token: &'t str, own_prefixes: &[String]) -> Option<&'t str> {
+    if token.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+        return None;
+    }
     let issuers = ISSUERS.iter().copied().chain(own_prefixes.iter().map(String::as_str));
     for issuer in issuers {
         if let Some(at) = token.find(issuer)
@@ -71,7 +97,8 @@ fn is_issued(token: &str) -> bool {
     let mut words = token.splitn(3, ['_', '-']);
     let (Some(issuer), Some(stage), Some(rest)) = (words.next(), words.next(), words.next()) else { return false };
     issuer.len() <= 8
-        && ["live", "test", "prod", "dev", "stage", "staging", "sandbox", "key", "secret", "token", "pat"].contains(&stage)
+        && ["live", "test", "prod", "dev", "stage", "staging", "sandbox", "key", "secret", "token", "pat"]
+            .contains(&stage)
         && rest.len() >= 12
 }
 
@@ -99,7 +126,10 @@ mod tests {
             ("token Ab3dEf6hIj9kLm2nOp5qRs8tUv", "token …"),
             ("/orders/6fa459ea-ee8a-3ca4-894e-db77e160355e", "/orders/6fa459ea-ee8a-3ca4-894e-db77e160355e"),
             ("/blobs/d41d8cd98f00b204e9800998ecf8427e", "/blobs/d41d8cd98f00b204e9800998ecf8427e"),
-            ("Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36", "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36"),
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+            ),
             ("/v1/task-management/reports", "/v1/task-management/reports"),
         ] {
             assert_eq!(scrub(text, &own), expected, "{text}");

@@ -72,7 +72,10 @@ mod tests {
     #[test]
     fn targets_come_apart_without_their_secrets() {
         let url = "https://user:pa55@api.example.com:9080/v1/orders?apikey=a%20b#top";
-        assert_eq!((path(url), query(url), host(url), userinfo(url)), ("/v1/orders", "apikey=a%20b", "api.example.com:9080", "user:pa55"));
+        assert_eq!(
+            (path(url), query(url), host(url), userinfo(url)),
+            ("/v1/orders", "apikey=a%20b", "api.example.com:9080", "user:pa55")
+        );
         assert_eq!((path("/v1?x=http://y/z"), host("/v1?x=http://y/z")), ("/v1", ""));
         assert_eq!(percent_decoded("a%20b+c%zz"), "a b c%zz");
         assert_eq!(percent_decoded("%ff"), "%ff");

@@ -6,10 +6,9 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBufferBuilder, DictionaryArray, Int16Array, Int32Array, Int64Array, ListArray, StringArray,
-    TimestampMicrosecondArray,
+    ArrayRef, DictionaryArray, Int16Array, Int32Array, Int64Array, ListArray, StringArray, TimestampMicrosecondArray,
 };
-use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Int32Type};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -104,50 +103,35 @@ fn value<'a>(bytes: &'a str, ends: &[usize], code: u32) -> &'a str {
     bytes.get(start..end).unwrap_or("")
 }
 
-/// Rows that are present, as a bitmap made only once a row is missing.
-#[derive(Debug, Default)]
-struct Presence {
-    bits: Option<BooleanBufferBuilder>,
+/// Which rows hold a value, worked out once a batch from a sentinel: pushing a row then costs no branch.
+fn presence(rows: usize, is_present: impl Fn(usize) -> bool) -> Option<NullBuffer> {
+    let nulls = NullBuffer::new(BooleanBuffer::collect_bool(rows, is_present));
+    (nulls.null_count() > 0).then_some(nulls)
 }
 
-impl Presence {
-    fn push(&mut self, rows_before: usize, present: bool) {
-        match &mut self.bits {
-            Some(bits) => bits.append(present),
-            None if present => {}
-            None => {
-                let mut bits = BooleanBufferBuilder::new(rows_before + 1024);
-                bits.append_n(rows_before, true);
-                bits.append(false);
-                self.bits = Some(bits);
-            }
-        }
-    }
-
-    fn take(&mut self) -> Option<NullBuffer> {
-        self.bits.take().map(|mut bits| NullBuffer::new(bits.finish()))
-    }
-}
+/// The code of no text.
+const NO_CODE: i32 = -1;
 
 /// Text that repeats: codes into an [`Interner`].
 #[derive(Debug, Default)]
 pub struct DictColumn {
     codes: Vec<i32>,
-    presence: Presence,
     values: Interner,
 }
 
 impl DictColumn {
+    pub fn reserve(&mut self, rows: usize) {
+        self.codes.reserve(rows);
+    }
+
     pub fn push(&mut self, text: &str) {
-        self.presence.push(self.codes.len(), !text.is_empty());
-        let code = if text.is_empty() { 0 } else { self.values.intern(text) };
-        self.codes.push(code.cast_signed());
+        let code = if text.is_empty() { NO_CODE } else { self.values.intern(text).cast_signed() };
+        self.codes.push(code);
     }
 
     /// Repeats a value whose code the caller kept from [`DictColumn::code`]: no hashing.
     pub fn push_code(&mut self, code: Option<u32>) {
-        self.presence.push(self.codes.len(), code.is_some());
-        self.codes.push(code.unwrap_or(0).cast_signed());
+        self.codes.push(code.map_or(NO_CODE, u32::cast_signed));
     }
 
     /// The code under which `text` can be pushed; `None` for the empty text.
@@ -156,8 +140,12 @@ impl DictColumn {
     }
 
     pub fn finish(&mut self) -> ArrayRef {
-        let codes = std::mem::take(&mut self.codes);
-        let keys = Int32Array::new(ScalarBuffer::from(codes), self.presence.take());
+        let mut codes = std::mem::take(&mut self.codes);
+        let nulls = presence(codes.len(), |row| codes[row] != NO_CODE);
+        if nulls.is_some() {
+            codes.iter_mut().for_each(|code| *code = (*code).max(0));
+        }
+        let keys = Int32Array::new(ScalarBuffer::from(codes), nulls);
         Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(self.values.take())))
     }
 }
@@ -167,49 +155,65 @@ impl DictColumn {
 pub struct TextColumn {
     bytes: String,
     offsets: Vec<i32>,
-    presence: Presence,
 }
 
 impl Default for TextColumn {
     fn default() -> Self {
-        Self { bytes: String::new(), offsets: vec![0], presence: Presence::default() }
+        Self { bytes: String::new(), offsets: vec![0] }
     }
 }
 
 impl TextColumn {
+    pub fn reserve(&mut self, rows: usize) {
+        self.offsets.reserve(rows);
+        self.bytes.reserve(rows * 32);
+    }
+
     pub fn push(&mut self, text: &str) {
-        self.presence.push(self.offsets.len() - 1, !text.is_empty());
         self.bytes.push_str(text);
         let end = i32::try_from(self.bytes.len()).expect("a batch holds far less than 2 GiB of text");
         self.offsets.push(end);
     }
 
     pub fn finish(&mut self) -> ArrayRef {
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
+        let (offsets, nulls) = finish_offsets(&mut self.offsets);
         let values = Buffer::from(std::mem::take(&mut self.bytes).into_bytes());
-        Arc::new(StringArray::new(offsets, values, self.presence.take()))
+        Arc::new(StringArray::new(offsets, values, nulls))
     }
+}
+
+/// Offsets of texts or lists, and which of them are not empty; `offsets` begins anew.
+fn finish_offsets(offsets: &mut Vec<i32>) -> (OffsetBuffer<i32>, Option<NullBuffer>) {
+    let offsets = std::mem::replace(offsets, vec![0]);
+    let nulls = presence(offsets.len() - 1, |row| offsets[row] != offsets[row + 1]);
+    (OffsetBuffer::new(ScalarBuffer::from(offsets)), nulls)
 }
 
 macro_rules! number_column {
     ($name:ident, $native:ty, $finish:expr) => {
-        /// Numbers, absent ones as null.
+        /// Numbers, absent ones as null; so is the least value of the type.
         #[derive(Debug, Default)]
         pub struct $name {
             values: Vec<$native>,
-            presence: Presence,
         }
 
         impl $name {
+            pub fn reserve(&mut self, rows: usize) {
+                self.values.reserve(rows);
+            }
+
             pub fn push(&mut self, value: Option<$native>) {
-                self.presence.push(self.values.len(), value.is_some());
-                self.values.push(value.unwrap_or_default());
+                self.values.push(value.unwrap_or(<$native>::MIN));
             }
 
             pub fn finish(&mut self) -> ArrayRef {
-                let values = ScalarBuffer::from(std::mem::take(&mut self.values));
+                let mut values = std::mem::take(&mut self.values);
+                let nulls = presence(values.len(), |row| values[row] != <$native>::MIN);
+                if nulls.is_some() {
+                    values.iter_mut().filter(|value| **value == <$native>::MIN).for_each(|value| *value = 0);
+                }
                 let build: fn(ScalarBuffer<$native>, Option<NullBuffer>) -> ArrayRef = $finish;
-                build(values, self.presence.take())
+                build(ScalarBuffer::from(values), nulls)
             }
         }
     };
@@ -227,22 +231,19 @@ number_column!(TimeColumn, i64, |values, nulls| {
 pub struct ListColumn {
     items: DictColumn,
     offsets: Vec<i32>,
-    presence: Presence,
 }
 
 impl Default for ListColumn {
     fn default() -> Self {
-        Self { items: DictColumn::default(), offsets: vec![0], presence: Presence::default() }
+        Self { items: DictColumn::default(), offsets: vec![0] }
     }
 }
 
 impl ListColumn {
     pub fn push<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
-        let before = self.items.codes.len();
         for text in texts {
             self.items.push(text);
         }
-        self.presence.push(self.offsets.len() - 1, self.items.codes.len() > before);
         self.offsets.push(i32::try_from(self.items.codes.len()).expect("lists of a batch are short"));
     }
 
@@ -256,13 +257,12 @@ impl ListColumn {
         for &code in codes {
             self.items.push_code(Some(code));
         }
-        self.presence.push(self.offsets.len() - 1, !codes.is_empty());
         self.offsets.push(i32::try_from(self.items.codes.len()).expect("lists of a batch are short"));
     }
 
     pub fn finish(&mut self) -> ArrayRef {
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(std::mem::replace(&mut self.offsets, vec![0])));
-        Arc::new(ListArray::new(list_item(), offsets, self.items.finish(), self.presence.take()))
+        let (offsets, nulls) = finish_offsets(&mut self.offsets);
+        Arc::new(ListArray::new(list_item(), offsets, self.items.finish(), nulls))
     }
 }
 

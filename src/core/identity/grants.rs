@@ -193,14 +193,14 @@ impl Directory {
         ends.into_iter().rev().take(ENDS_MAX).find(held_until)
     }
 
-    /// Whether a row of the subject, or a right of it, may have changed after `from` and not after `to`. Times within
-    /// the rows (an expiry, say) are for the caller to look at.
+    /// When a row of the subject, or a right of it, may next change after `from`. Times within its rows (an expiry,
+    /// say) are for the caller to look at.
     #[must_use]
-    pub fn changes_between(&self, subject: Subject, from: i64, to: i64) -> bool {
-        let within = |change: i64| from < change && change <= to;
+    pub fn next_change(&self, subject: Subject, from: i64) -> Option<i64> {
         let tenant = subject.tenant.into_iter().flat_map(|tenant| self.tenants.versions(tenant.0));
-        self.changes_of_rights(subject.principal, subject.key).into_iter().any(within)
-            || tenant.into_iter().any(|version| within(version.from) || within(version.to))
+        let of_tenant = tenant.flat_map(|version| [version.from, version.to]);
+        let rights = self.changes_of_rights(subject.principal, subject.key);
+        rights.into_iter().chain(of_tenant).filter(|&change| change > from && change != i64::MAX).min()
     }
 
     /// Instants at which a right of the principal or key may have begun or ended.

@@ -13,7 +13,8 @@ pub(crate) fn walk<S: Copy>(
     layout: &Layout<S>,
     out: &mut Vec<Captured<S>>,
 ) -> Result<Skeleton<S>, JsonError> {
-    let mut walker = Walker { bytes: text.as_bytes(), text, at: 0, keys: 0, layout, out, skeleton: Skeleton::default() };
+    let mut walker =
+        Walker { bytes: text.as_bytes(), text, at: 0, keys: 0, layout, out, skeleton: Skeleton::default() };
     walker.space();
     walker.value(Node::ROOT, None, 0)?;
     walker.space();

@@ -1,0 +1,83 @@
+//! Reads the operator's file and the environment for [`claviger_core::config`].
+//!
+//! The only place of the program that looks at the environment for options. Opens nothing else.
+
+use std::path::{Path, PathBuf};
+
+use claviger_core::config::{Config, ConfigError, VARIABLE_PREFIX};
+use claviger_core::fault::{Blame, Fault};
+use claviger_core::secret::Pepper;
+
+/// The effective configuration from `file` and this process's environment.
+///
+/// # Errors
+/// The file cannot be read, or something in it or in a variable is wrong.
+pub fn load(file: &Path) -> Result<Config, LoadError> {
+    let text = std::fs::read_to_string(file).map_err(|source| LoadError::Unreadable {
+        what: "configuration",
+        path: file.to_owned(),
+        source,
+    })?;
+    let variables = variables()?;
+    let variables = variables.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    Config::parse(&text, variables).map_err(|source| LoadError::Wrong { path: file.to_owned(), source })
+}
+
+/// Variables of ours, in the order of their names so that errors do not depend on the environment's.
+fn variables() -> Result<Vec<(String, String)>, LoadError> {
+    let ours = std::env::vars_os().filter(|(name, _)| name.as_encoded_bytes().starts_with(VARIABLE_PREFIX.as_bytes()));
+    let mut variables = ours
+        .map(|(name, text)| {
+            let name = name.to_string_lossy().into_owned();
+            let text = text.into_string().map_err(|_| LoadError::NotText { variable: name.clone() })?;
+            Ok((name, text))
+        })
+        .collect::<Result<Vec<_>, LoadError>>()?;
+    variables.sort();
+    Ok(variables)
+}
+
+/// The pepper, from its file or from the option.
+///
+/// # Errors
+/// There is none, it is too short, or its file cannot be read.
+pub fn pepper(config: &Config) -> Result<Pepper, LoadError> {
+    let secrets = &config.secrets;
+    let secret = if secrets.pepper_file.is_empty() {
+        secrets.pepper.reveal().as_bytes().to_vec()
+    } else {
+        let path = PathBuf::from(&secrets.pepper_file);
+        std::fs::read(&path).map_err(|source| LoadError::Unreadable { what: "pepper", path, source })?
+    };
+    Pepper::new(&secret).ok_or(LoadError::NoPepper)
+}
+
+/// Why the process has no configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    #[error("cannot read the {what} file `{}`", path.display())]
+    Unreadable { what: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("`{}` cannot be used", path.display())]
+    Wrong { path: PathBuf, source: ConfigError },
+    #[error("the variable `{variable}` is not UTF-8 text")]
+    NotText { variable: String },
+    #[error("no pepper of at least {} bytes", Pepper::LENGTH_MIN)]
+    NoPepper,
+}
+
+impl Fault for LoadError {
+    fn hint(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => "check the path and who may read the file".to_owned(),
+            Self::Wrong { source, .. } => source.hint(),
+            Self::NotText { variable } => format!("set `{variable}` again, or unset it"),
+            Self::NoPepper => "make one with `openssl rand -hex 32 > pepper` and name it in `secrets.pepper_file`; \
+                               keep it as long as the lake"
+                .to_owned(),
+        }
+    }
+
+    fn blame(&self) -> Blame {
+        Blame::Operator
+    }
+}

@@ -1,0 +1,63 @@
+//! The demo's data folder: identity, pepper and lake. Every run begins with an empty one, since the broker in
+//! this process begins at offset 0 each time. Only a folder that a demo made is ever emptied.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+
+use super::DemoError;
+use super::identity::{IdentityFolders, remove};
+
+/// The parts of a data folder.
+#[derive(Clone, Debug)]
+pub struct DataFolder {
+    pub identity: IdentityFolders,
+    pub lake: PathBuf,
+    pub pepper: PathBuf,
+}
+
+impl DataFolder {
+    /// Makes the folder, or empties it of what a former demo left.
+    ///
+    /// # Errors
+    /// The disk, or when the folder holds what is not a demo's.
+    pub fn prepare(data: &Path) -> Result<Self, DemoError> {
+        let at = |source| DemoError::unwritable(data, source);
+        fs::create_dir_all(data).map_err(at)?;
+        let marker = data.join(MARKER);
+        let is_empty = fs::read_dir(data).map_err(at)?.next().is_none();
+        if !is_empty && !marker.exists() {
+            return Err(DemoError::NotOurs { path: data.to_owned() });
+        }
+        fs::write(&marker, "Made by `claviger demo`, which empties this folder when it runs again.\n").map_err(at)?;
+        let folder =
+            Self { identity: IdentityFolders::under(data), lake: data.join("lake"), pepper: data.join("pepper") };
+        for old in [&folder.identity.production, &folder.identity.development, &folder.lake] {
+            remove(old).map_err(|source| DemoError::unwritable(old, source))?;
+        }
+        fs::create_dir_all(&folder.lake).map_err(|source| DemoError::unwritable(&folder.lake, source))?;
+        if !folder.pepper.exists() {
+            write_pepper(&folder.pepper)?;
+        }
+        Ok(folder)
+    }
+}
+
+/// 32 random bytes in hex, readable by the owner only.
+fn write_pepper(path: &Path) -> Result<(), DemoError> {
+    let mut secret = [0; 32];
+    SysRng.try_fill_bytes(&mut secret).map_err(|source| DemoError::unwritable(path, std::io::Error::other(source)))?;
+    let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let write = || -> std::io::Result<()> {
+        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        writeln!(file, "{text}")?;
+        file.sync_all()
+    };
+    write().map_err(|source| DemoError::unwritable(path, source))
+}
+
+const MARKER: &str = ".claviger-demo";

@@ -1,0 +1,283 @@
+//! Every occurrence worth seeing: a struct whose `emit` writes the log line and the metric together.
+//!
+//! Emitted a batch or an occurrence, never a row. Metrics are named `claviger_<room>_<noun>_<unit>_total`;
+//! labels come from enums only, so their number is fixed. Levels: `error` is lost data or a stop, `warn`
+//! heals by itself, `info` is rare.
+
+use std::time::Duration;
+
+use claviger_core::offsets::{Offset, Stream};
+use claviger_core::refine::Counts;
+use metrics::{counter, gauge};
+
+macro_rules! metrics {
+    ($($constant:ident $name:literal $help:literal)*) => {
+        $(const $constant: &str = $name;)*
+
+        /// Gives every metric its meaning. Once, before the first is counted.
+        pub(crate) fn describe() {
+            $(metrics::describe_counter!($name, $help);)*
+            metrics::describe_gauge!(PARTITIONS, "partitions that this process reads");
+            metrics::describe_gauge!(PAUSED, "1 while reading is paused because the pipeline is full");
+        }
+    };
+}
+
+const PARTITIONS: &str = "claviger_source_assigned_partitions";
+const PAUSED: &str = "claviger_source_paused";
+
+metrics! {
+    READ_FRAMES "claviger_source_read_frames_total" "frames read from Kafka"
+    READ_BYTES "claviger_source_read_bytes_total" "payload bytes read from Kafka"
+    BACKWARDS "claviger_source_backwards_frames_total" "frames left out because their offset was read before"
+    GAP_OFFSETS "claviger_source_gap_offsets_total" "offsets that the broker no longer had"
+    REFUSED "claviger_source_refused_partitions_total" "partitions refused because the lake is ahead of the broker"
+    HALTS "claviger_lake_halted_streams_total" "streams stopped at a hole that nobody declared"
+    LATE_DRAINS "claviger_source_late_drains_total" "rebalances that did not wait for the pipeline to the end"
+    PAUSES "claviger_source_pauses_total" "times reading was paused because the pipeline was full"
+    CLIENT_ERRORS "claviger_source_client_errors_total" "errors reported by the Kafka client"
+    REFINED_FRAMES "claviger_refine_in_frames_total" "frames decoded"
+    REFINED_EVENTS "claviger_refine_out_events_total" "events that frames became"
+    REFINED_REJECTS "claviger_refine_rejected_frames_total" "frames, or parts of them, that no decoder could read"
+    DENIED_EVENTS "claviger_refine_denied_events_total" "events of refused requests"
+    LEFT_OUT_LINES "claviger_telemetry_left_out_lines_total" "log lines left out because they repeated themselves"
+}
+
+/// A batch left the source.
+pub(crate) struct BatchRead {
+    pub(crate) frames: usize,
+    pub(crate) bytes: usize,
+}
+
+impl BatchRead {
+    pub(crate) fn emit(&self) {
+        counter!(READ_FRAMES).increment(self.frames as u64);
+        counter!(READ_BYTES).increment(self.bytes as u64);
+    }
+}
+
+pub(crate) struct Assigned<'a> {
+    pub(crate) starts: &'a [(Stream, Offset)],
+    pub(crate) held: usize,
+}
+
+impl Assigned<'_> {
+    pub(crate) fn emit(&self) {
+        gauge!(PARTITIONS).set(count(self.held));
+        tracing::info!(added = %List(self.starts), partitions = self.held, "partitions assigned");
+    }
+}
+
+/// Partitions went to another member of the group.
+pub(crate) struct Unassigned {
+    pub(crate) partitions: usize,
+    pub(crate) held: usize,
+    pub(crate) lost: bool,
+}
+
+impl Unassigned {
+    pub(crate) fn emit(&self) {
+        gauge!(PARTITIONS).set(count(self.held));
+        let Self { partitions, held, lost } = *self;
+        if lost {
+            tracing::warn!(
+                removed = partitions,
+                partitions = held,
+                "partitions lost: what was read of them is dropped"
+            );
+        } else {
+            tracing::info!(removed = partitions, partitions = held, "partitions handed over");
+        }
+    }
+}
+
+pub(crate) struct LateDrain {
+    pub(crate) partitions: usize,
+    pub(crate) waited: Duration,
+}
+
+impl LateDrain {
+    pub(crate) fn emit(&self) {
+        counter!(LATE_DRAINS).increment(1);
+        let waited_ms = millis(self.waited);
+        tracing::warn!(self.partitions, waited_ms, "a rebalance did not wait longer: the next owner reads again");
+    }
+}
+
+/// Offsets that can never be read.
+pub(crate) struct Gap<'a> {
+    pub(crate) stream: &'a Stream,
+    pub(crate) from: Offset,
+    pub(crate) to: Offset,
+}
+
+impl Gap<'_> {
+    pub(crate) fn emit(&self) {
+        let offsets = self.to.0 - self.from.0;
+        counter!(GAP_OFFSETS).increment(u64::try_from(offsets).unwrap_or(0));
+        tracing::error!(stream = %self.stream, from = self.from.0, to = self.to.0, offsets,
+            "the broker dropped offsets before they were read: raise the topic's retention");
+    }
+}
+
+pub(crate) struct Refused<'a> {
+    pub(crate) stream: &'a Stream,
+    pub(crate) position: Offset,
+    pub(crate) high: Offset,
+}
+
+impl Refused<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(REFUSED).increment(1);
+        tracing::error!(stream = %self.stream, position = self.position.0, high = self.high.0,
+            "partition refused: the lake is ahead of the broker, so the topic was re-created or lost its tail; \
+             use another `lake.pipeline` for the new topic");
+    }
+}
+
+/// The lake was offered offsets behind a hole that nobody declared.
+pub(crate) struct Halted<'a> {
+    pub(crate) stream: &'a Stream,
+    pub(crate) expected: Offset,
+    pub(crate) offered: Offset,
+}
+
+impl Halted<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(HALTS).increment(1);
+        tracing::error!(stream = %self.stream, expected = self.expected.0, offered = self.offered.0,
+            "stream stopped: offsets are missing that nobody declared lost; please report this");
+    }
+}
+
+/// The client delivered an offset again.
+pub(crate) struct Backwards<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) partition: i32,
+    pub(crate) offset: i64,
+    pub(crate) expected: Offset,
+}
+
+impl Backwards<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(BACKWARDS).increment(1);
+        tracing::debug!(self.topic, self.partition, self.offset, expected = self.expected.0, "frame came again");
+    }
+}
+
+pub(crate) struct Paused;
+
+impl Paused {
+    pub(crate) fn emit(&self) {
+        counter!(PAUSES).increment(1);
+        gauge!(PAUSED).set(1.0);
+        tracing::warn!("reading paused: the pipeline is full");
+    }
+}
+
+pub(crate) struct Resumed {
+    pub(crate) paused_for: Duration,
+}
+
+impl Resumed {
+    pub(crate) fn emit(&self) {
+        gauge!(PAUSED).set(0.0);
+        tracing::info!(paused_ms = millis(self.paused_for), "reading resumed");
+    }
+}
+
+pub(crate) struct Sought<'a> {
+    pub(crate) stream: &'a Stream,
+    pub(crate) offset: Offset,
+}
+
+impl Sought<'_> {
+    pub(crate) fn emit(&self) {
+        tracing::warn!(stream = %self.stream, offset = self.offset.0, "reading again from where the lake ends");
+    }
+}
+
+/// Something the Kafka client says about itself.
+pub(crate) struct ClientError<'a> {
+    pub(crate) error: &'a dyn std::fmt::Display,
+}
+
+impl ClientError<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(CLIENT_ERRORS).increment(1);
+        tracing::warn!(error = %self.error, "the kafka client reports an error");
+    }
+}
+
+/// Closing the client did not come to an end.
+pub(crate) struct CloseHangs {
+    pub(crate) waited: Duration,
+}
+
+impl CloseHangs {
+    pub(crate) fn emit(&self) {
+        tracing::warn!(
+            waited_ms = millis(self.waited),
+            "the kafka client does not close: leaving it to the process's end"
+        );
+    }
+}
+
+/// A batch was decoded, identified and classified.
+pub(crate) struct BatchRefined(pub(crate) Counts);
+
+impl BatchRefined {
+    pub(crate) fn emit(&self) {
+        counter!(REFINED_FRAMES).increment(self.0.frames);
+        counter!(REFINED_EVENTS).increment(self.0.events);
+        counter!(REFINED_REJECTS).increment(self.0.rejects);
+        counter!(DENIED_EVENTS).increment(self.0.denied);
+    }
+}
+
+/// A log line was left out. Counted only: saying so would be another line.
+pub(crate) struct LineLeftOut;
+
+impl LineLeftOut {
+    pub(crate) fn emit(&self) {
+        counter!(LEFT_OUT_LINES).increment(1);
+    }
+}
+
+/// Stages that did not finish in time.
+pub(crate) struct ShutdownOverdue<'a> {
+    pub(crate) running: &'a [&'static str],
+    pub(crate) waited: Duration,
+}
+
+impl ShutdownOverdue<'_> {
+    pub(crate) fn emit(&self) {
+        let waited_ms = millis(self.waited);
+        tracing::error!(running = self.running.join(", "), waited_ms, "ending without waiting for these stages");
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Gauges are floating-point: exact for any number of partitions there can be.
+fn count(number: usize) -> f64 {
+    u32::try_from(number).map_or(f64::INFINITY, f64::from)
+}
+
+/// The first few of a list of streams, and how many more there are.
+struct List<'a>(&'a [(Stream, Offset)]);
+
+impl std::fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        const SHOWN: usize = 8;
+        for (number, (stream, offset)) in self.0.iter().take(SHOWN).enumerate() {
+            write!(f, "{}{stream}@{}", if number == 0 { "" } else { " " }, offset.0)?;
+        }
+        match self.0.len().saturating_sub(SHOWN) {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}

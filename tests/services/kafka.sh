@@ -1,0 +1,127 @@
+#!/bin/sh
+# Apache Kafka for the tests: one broker in KRaft mode on 127.0.0.1 and a free port, data in a temporary folder.
+#
+#   eval "$(tests/services/kafka.sh start)"   starts it unless it runs, and exports CLAVIGER_TEST_KAFKA
+#   tests/services/kafka.sh env               prints the export of a running one
+#   tests/services/kafka.sh stop              stops it and deletes its data; fine when none runs
+#
+# The jars come from Maven Central once, into ${CLAVIGER_CACHE:-$HOME/.cache/claviger}. Needs Java 17, mvn and python3.
+set -eu
+
+version=4.1.1
+cache=${CLAVIGER_CACHE:-$HOME/.cache/claviger}
+home=$cache/kafka-$version
+state=${TMPDIR:-/tmp}/claviger-test-kafka-$(id -u)
+ready_within_s=60
+
+fail() {
+    echo "kafka.sh: $1" >&2
+    exit 3
+}
+
+running() {
+    [ -s "$state/pid" ] && kill -0 "$(cat "$state/pid")" 2>/dev/null
+}
+
+print_env() {
+    echo "export CLAVIGER_TEST_KAFKA=127.0.0.1:$(cat "$state/port")"
+}
+
+# The version in the folder's name and the rename at the end make a half-finished download invisible.
+fetch_jars() {
+    [ -d "$home/libs" ] && return
+    command -v mvn >/dev/null || fail "mvn is not installed, and the jars are not in $home"
+    rm -rf "$home.part" && mkdir -p "$home.part"
+    cat >"$home.part/pom.xml" <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>claviger</groupId><artifactId>test-kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$version</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+POM
+    mvn -B -q -f "$home.part/pom.xml" dependency:copy-dependencies -DincludeScope=runtime \
+        -DoutputDirectory="$home.part/libs" >"$home.part/mvn.log" 2>&1 ||
+        fail "the jars cannot be fetched: $(tail -n 3 "$home.part/mvn.log")"
+    rm -rf "$home" && mv "$home.part" "$home"
+}
+
+free_ports() {
+    python3 - <<'PY' 2>/dev/null || fail "no free port"
+import socket
+sockets = [socket.socket() for _ in range(2)]
+for s in sockets: s.bind(("127.0.0.1", 0))
+print(*(s.getsockname()[1] for s in sockets))
+PY
+}
+
+java_kafka() {
+    java -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -cp "$home/libs/*" "$@"
+}
+
+start() {
+    running && { print_env; return; }
+    stop
+    command -v java >/dev/null || fail "java is not installed"
+    fetch_jars
+    mkdir -p "$state"
+    ports=$(free_ports)
+    port=${ports% *} controller=${ports#* }
+    cat >"$state/server.properties" <<PROPERTIES
+process.roles=broker,controller
+node.id=1
+listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port
+controller.listener.names=CONTROLLER
+controller.quorum.bootstrap.servers=127.0.0.1:$controller
+log.dirs=$state/data
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+PROPERTIES
+    java_kafka kafka.tools.StorageTool format --standalone -t "$(java_kafka kafka.tools.StorageTool random-uuid)" \
+        -c "$state/server.properties" >"$state/log" 2>&1 || fail "formatting failed: $(tail -n 3 "$state/log")"
+    # The broker outlives this script, and must not hold the caller's output open.
+    java -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=info -cp "$home/libs/*" \
+        kafka.Kafka "$state/server.properties" >>"$state/log" 2>&1 </dev/null &
+    echo $! >"$state/pid"
+    echo "$port" >"$state/port"
+
+    waited=0
+    until grep -q 'Kafka Server started' "$state/log"; do
+        running || fail "the broker ended: $(tail -n 3 "$state/log")"
+        [ "$waited" -lt $((ready_within_s * 5)) ] || fail "the broker is not ready after $ready_within_s s; see $state/log"
+        sleep 0.2
+        waited=$((waited + 1))
+    done
+    print_env
+}
+
+stop() {
+    if running; then
+        pid=$(cat "$state/pid")
+        kill "$pid"
+        waited=0
+        while kill -0 "$pid" 2>/dev/null; do
+            [ "$waited" -lt 50 ] || kill -9 "$pid" 2>/dev/null || true
+            sleep 0.2
+            waited=$((waited + 1))
+        done
+    fi
+    rm -rf "$state"
+}
+
+case ${1:-} in
+start) start ;;
+env) running || fail "no broker runs"; print_env ;;
+stop) stop ;;
+*) echo "usage: $0 start|env|stop" >&2; exit 2 ;;
+esac
