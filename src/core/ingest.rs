@@ -48,7 +48,7 @@ impl Default for Protocol {
             idle_interval_us: 60_000_000,
             seal_rows: 4_000_000,
             seal_bytes: 4 << 30,
-            pause_rows: 1_000_000,
+            pause_rows: 4_000_000,
             drain_us: 20_000_000,
             compare: true,
         }
@@ -153,6 +153,8 @@ pub enum Action {
     },
     /// Everything below these offsets is in all tables.
     Acknowledge(Vec<(Stream, Offset)>),
+    /// Everything that had been taken in when a flush was last asked for is in all tables.
+    Flushed,
     /// Forget all rows, encoded or not, of all attempts.
     DropBuffers,
     /// Read the positions of all tables afresh (after a back-off when there were failures).
@@ -273,7 +275,9 @@ pub struct Ingest {
     locate_failures: u32,
     paused: bool,
     drain_until: Option<i64>,
-    flushing: bool,
+    /// What a flush still waits for: offsets that all tables must reach.
+    flushing: BTreeMap<Stream, Offset>,
+    flush_asked: bool,
     stopping: bool,
     stopped: bool,
 }
@@ -292,7 +296,8 @@ impl Ingest {
             locate_failures: 0,
             paused: false,
             drain_until: None,
-            flushing: false,
+            flushing: BTreeMap::new(),
+            flush_asked: false,
             stopping: false,
             stopped: false,
         }
@@ -330,7 +335,8 @@ impl Ingest {
             Input::Revoked(streams) => self.revoked(&streams, &mut actions),
             Input::Lost(streams) => self.lost(&streams, &mut actions),
             Input::FlushRequested => {
-                self.flushing = true;
+                self.flush_asked = true;
+                self.flush();
                 self.seal_if_due(&mut actions);
             }
             Input::ShutdownRequested => {
@@ -339,14 +345,27 @@ impl Ingest {
                 self.revoked(&streams, &mut actions);
             }
         }
+        self.report_flush(&mut actions);
         actions
     }
 
-    /// Whether every offset that was taken in is in all tables.
-    #[must_use]
-    pub fn settled(&self) -> bool {
-        self.flight.is_none()
-            && self.streams.values().all(|reading| reading.phase != Phase::Locating && !reading.behind_anywhere())
+    /// Until every table holds what was taken in when the flush was asked for, all of them are due at once. Rows that had
+    /// to be let go since are read and committed again first; streams that went to others are theirs to finish.
+    fn flush(&mut self) {
+        for (stream, reading) in &self.streams {
+            let target = self.flushing.entry(stream.clone()).or_insert(reading.next);
+            *target = reading.next.max(*target);
+        }
+    }
+
+    fn report_flush(&mut self, actions: &mut Vec<Action>) {
+        self.flushing.retain(|stream, target| {
+            self.streams.get(stream).is_some_and(|reading| reading.positions.resume() < *target)
+        });
+        if self.flush_asked && self.flushing.is_empty() {
+            self.flush_asked = false;
+            actions.push(Action::Flushed);
+        }
     }
 
     fn assigned(&mut self, streams: Vec<(Stream, Positions)>, actions: &mut Vec<Action>) {
@@ -458,7 +477,7 @@ impl Ingest {
     fn table_due(&self, table: StreamTable) -> bool {
         self.open.rows[table] > 0
             || self.draining()
-            || self.flushing
+            || !self.flushing.is_empty()
             || self.behind_since[table].is_some_and(|since| self.now - since >= self.protocol.idle_interval_us)
     }
 
@@ -473,7 +492,7 @@ impl Ingest {
         let waited =
             |since: Option<i64>| since.is_some_and(|since| self.now - since >= self.protocol.commit_interval_us);
         let due = self.draining()
-            || self.flushing
+            || !self.flushing.is_empty()
             || rows >= self.protocol.seal_rows
             || self.open.bytes >= self.protocol.seal_bytes
             || (rows > 0 && waited(self.open.since))
@@ -485,7 +504,6 @@ impl Ingest {
             let advances = if self.table_due(table) { self.advances(table) } else { Vec::new() };
             (!advances.is_empty()).then_some(TableCommit { advances, failures: 0, stage: Stage::Sealing })
         });
-        self.flushing = false;
         if tables.iter().all(|(_, commit)| commit.is_none()) {
             return;
         }

@@ -9,8 +9,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::compute::interleave_record_batch;
+use arrow::array::{Array, RecordBatch, new_null_array};
+use arrow::compute::interleave;
+use arrow::error::ArrowError;
 use bytes::Bytes;
 use claviger_core::lake::{TableName, partition_date};
 use parquet::arrow::ArrowWriter;
@@ -118,11 +119,10 @@ impl Encoder {
         }
         let keys = Keys::of(self.table, &batches);
         let rows = order(keys);
-        let batches: Vec<&RecordBatch> = batches.iter().collect();
         for day in rows.chunk_by(|a, b| a.day() == b.day()) {
             let indices: Vec<(usize, usize)> = day.iter().map(|row| row.at()).collect();
-            let run = interleave_record_batch(&batches, &indices)
-                .map_err(|source| LakeError::Unarrangeable { table: self.table, source })?;
+            let run =
+                gather(&batches, &indices).map_err(|source| LakeError::Unarrangeable { table: self.table, source })?;
             self.write_row_group(&partition_date(day[0].day() * MICROSECONDS_A_DAY), &run)?;
         }
         Ok(())
@@ -190,6 +190,21 @@ pub(super) fn encode_all(table: TableName, rows: RecordBatch) -> Result<Vec<Enco
     let mut encoder = Encoder::new(table, FileLimits::default());
     encoder.push(rows)?;
     encoder.seal()
+}
+
+/// The rows at `indices` (batch, row) of batches that share a schema, in that order. Columns without any value, of
+/// which every gateway leaves many, are not looked at.
+fn gather(batches: &[RecordBatch], indices: &[(usize, usize)]) -> Result<RecordBatch, ArrowError> {
+    let schema = batches[0].schema();
+    let columns = (0..schema.fields().len()).map(|at| {
+        let arrays: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(at).as_ref()).collect();
+        if arrays.iter().all(|array| array.null_count() == array.len()) {
+            return Ok(new_null_array(schema.field(at).data_type(), indices.len()));
+        }
+        interleave(&arrays, indices)
+    });
+    let columns = columns.collect::<Result<Vec<_>, _>>()?;
+    RecordBatch::try_new(schema, columns)
 }
 
 /// Rows of `batch` for which `keep` holds.
