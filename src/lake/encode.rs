@@ -9,17 +9,14 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, RecordBatch, new_null_array};
-use arrow::compute::interleave;
-use arrow::error::ArrowError;
+use arrow::array::RecordBatch;
 use bytes::Bytes;
-use claviger_core::lake::{TableName, partition_date};
+use claviger_core::lake::{TableName, ordered_runs};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
 use super::error::LakeError;
 use super::layout::writer_properties;
-use super::order::{Keys, order};
 use super::stats::Stats;
 
 /// How rows are cut into row groups and files.
@@ -117,13 +114,10 @@ impl Encoder {
         if batches.is_empty() {
             return Ok(());
         }
-        let keys = Keys::of(self.table, &batches);
-        let rows = order(keys);
-        for day in rows.chunk_by(|a, b| a.day() == b.day()) {
-            let indices: Vec<(usize, usize)> = day.iter().map(|row| row.at()).collect();
-            let run =
-                gather(&batches, &indices).map_err(|source| LakeError::Unarrangeable { table: self.table, source })?;
-            self.write_row_group(&partition_date(day[0].day() * MICROSECONDS_A_DAY), &run)?;
+        let runs = ordered_runs(self.table, &batches)
+            .map_err(|source| LakeError::Unarrangeable { table: self.table, source })?;
+        for run in runs {
+            self.write_row_group(&run.date, &run.rows)?;
         }
         Ok(())
     }
@@ -192,21 +186,6 @@ pub(super) fn encode_all(table: TableName, rows: RecordBatch) -> Result<Vec<Enco
     encoder.seal()
 }
 
-/// The rows at `indices` (batch, row) of batches that share a schema, in that order. Columns without any value, of
-/// which every gateway leaves many, are not looked at.
-fn gather(batches: &[RecordBatch], indices: &[(usize, usize)]) -> Result<RecordBatch, ArrowError> {
-    let schema = batches[0].schema();
-    let columns = (0..schema.fields().len()).map(|at| {
-        let arrays: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(at).as_ref()).collect();
-        if arrays.iter().all(|array| array.null_count() == array.len()) {
-            return Ok(new_null_array(schema.field(at).data_type(), indices.len()));
-        }
-        interleave(&arrays, indices)
-    });
-    let columns = columns.collect::<Result<Vec<_>, _>>()?;
-    RecordBatch::try_new(schema, columns)
-}
-
 /// Rows of `batch` for which `keep` holds.
 pub(super) fn filter(
     table: TableName,
@@ -216,8 +195,6 @@ pub(super) fn filter(
     let mask: arrow::array::BooleanArray = (0..batch.num_rows()).map(|row| Some(keep(row))).collect();
     arrow::compute::filter_record_batch(batch, &mask).map_err(|source| LakeError::Unarrangeable { table, source })
 }
-
-pub(super) const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
 
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
