@@ -334,7 +334,8 @@ async fn the_command_line_queries_and_checks_a_lake() {
     assert_eq!(json[2]["tenant_id"], "tenant-2");
     assert!(text("table").contains("| tenant-1  | 20 |"));
     assert!(run("parquet", "select * from events").starts_with(b"PAR1"));
-    let stream = arrow::ipc::reader::StreamReader::try_new(&run("arrow", "select * from events")[..], None).unwrap();
+    let arrow = run("arrow", "select * from events");
+    let stream = arrow::ipc::reader::StreamReader::try_new(&arrow[..], None).unwrap();
     assert_eq!(stream.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 60);
     assert!(String::from_utf8(run("csv", "select * from events limit 1")).unwrap().contains("status=401"));
 
