@@ -4,9 +4,10 @@
 
 mod check_config;
 mod check_lake;
-pub mod demo;
+mod demo;
 mod identity;
 mod query;
+mod replay;
 mod run;
 
 use std::error::Error as _;
@@ -28,6 +29,8 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Reads Kafka and keeps the lake up to date until it is told to stop
     Run(run::RunArguments),
+    Demo(demo::Arguments),
+    Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
     CheckLake(check_lake::CheckLakeArguments),
     /// Validates identity snapshots and shows what changed between them
@@ -55,6 +58,8 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
     match arguments.command {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Demo(arguments) => demo::run(arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
@@ -91,6 +96,10 @@ impl Failure {
     #[must_use]
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: hint.into(), blame: Blame::Operator }
+    }
+
+    fn bug(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: "please report it with the lines above".to_owned(), blame: Blame::Bug }
     }
 
     /// Writes the message, its reasons and the hint to standard error.

@@ -2,11 +2,15 @@
 //!
 //! The only place of the program that looks at the environment for options. Opens nothing else.
 
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use claviger_core::config::{Config, ConfigError, VARIABLE_PREFIX};
 use claviger_core::fault::{Blame, Fault};
 use claviger_core::secret::Pepper;
+use rand::TryRng as _;
+use rand::rngs::SysRng;
 
 /// The effective configuration from `file` and this process's environment.
 ///
@@ -46,10 +50,35 @@ pub fn pepper(config: &Config) -> Result<Pepper, LoadError> {
     let secret = if secrets.pepper_file.is_empty() {
         secrets.pepper.reveal().as_bytes().to_vec()
     } else {
-        let path = PathBuf::from(&secrets.pepper_file);
-        std::fs::read(&path).map_err(|source| LoadError::Unreadable { what: "pepper", path, source })?
+        return read_pepper(Path::new(&secrets.pepper_file));
     };
     Pepper::new(&secret).ok_or(LoadError::NoPepper)
+}
+
+/// The pepper in a file.
+///
+/// # Errors
+/// It cannot be read, or is too short.
+pub fn read_pepper(path: &Path) -> Result<Pepper, LoadError> {
+    let secret = std::fs::read(path);
+    let secret = secret.map_err(|source| LoadError::Unreadable { what: "pepper", path: path.to_owned(), source })?;
+    Pepper::new(&secret).ok_or(LoadError::NoPepper)
+}
+
+/// Makes a pepper file: 32 random bytes in hex, readable by the owner only.
+///
+/// # Errors
+/// It is there already, or cannot be written.
+pub fn make_pepper(path: &Path) -> Result<(), LoadError> {
+    let write = || -> std::io::Result<()> {
+        let mut secret = [0; 32];
+        SysRng.try_fill_bytes(&mut secret).map_err(std::io::Error::other)?;
+        let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        writeln!(file, "{text}")?;
+        file.sync_all()
+    };
+    write().map_err(|source| LoadError::Unwritable { path: path.to_owned(), source })
 }
 
 /// Why the process has no configuration.
@@ -57,6 +86,8 @@ pub fn pepper(config: &Config) -> Result<Pepper, LoadError> {
 pub enum LoadError {
     #[error("cannot read the {what} file `{}`", path.display())]
     Unreadable { what: &'static str, path: PathBuf, source: std::io::Error },
+    #[error("cannot write the pepper file `{}`", path.display())]
+    Unwritable { path: PathBuf, source: std::io::Error },
     #[error("`{}` cannot be used", path.display())]
     Wrong { path: PathBuf, source: ConfigError },
     #[error("the variable `{variable}` is not UTF-8 text")]
@@ -68,6 +99,7 @@ pub enum LoadError {
 impl Fault for LoadError {
     fn hint(&self) -> String {
         match self {
+            Self::Unwritable { .. } => "check the folder and who may write to it".to_owned(),
             Self::Unreadable { .. } => "check the path and who may read the file".to_owned(),
             Self::Wrong { source, .. } => source.hint(),
             Self::NotText { variable } => format!("set `{variable}` again, or unset it"),

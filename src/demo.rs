@@ -51,6 +51,8 @@ pub enum DemoError {
     Unwritable { path: PathBuf, source: std::io::Error },
     #[error("`{}` is neither empty nor the folder of an earlier demo", path.display())]
     NotOurs { path: PathBuf },
+    #[error("no pepper for the keys")]
+    Pepper(#[source] crate::config::LoadError),
     #[error("cannot start the broker inside this process")]
     NoBroker { source: rdkafka::error::KafkaError },
     #[error("the broker inside this process did not take all log lines")]
@@ -80,6 +82,7 @@ impl Fault for DemoError {
                     path.display()
                 )
             }
+            Self::Pepper(fault) => fault.hint(),
             Self::NotOurs { .. } => "choose a folder that does not exist yet with --data".to_owned(),
             Self::NoBroker { .. } => "it needs a free port on 127.0.0.1: check the limits on sockets".to_owned(),
             Self::NotProduced { .. } => "run it again; if it stays, run with a lower --rate".to_owned(),
@@ -92,7 +95,8 @@ impl Fault for DemoError {
     fn blame(&self) -> Blame {
         match self {
             Self::NotOurs { .. } => Blame::Operator,
-            Self::Unwritable { .. }
+            Self::Pepper(_)
+            | Self::Unwritable { .. }
             | Self::NoBroker { .. }
             | Self::NotProduced { .. }
             | Self::Mute { .. }

@@ -11,6 +11,7 @@
 
 mod lake;
 mod stages;
+mod watched;
 
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc as std_mpsc};
@@ -28,11 +29,12 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
 pub use lake::{LakePositions, LakeSink};
+pub use watched::Watched;
 
 use crate::serve::health::Health;
 use crate::signals;
-use crate::source::kafka::{KafkaSource, Stop};
-use crate::source::{Reaction, SourceEvent};
+use crate::source::kafka::KafkaSource;
+use crate::source::{Reaction, SourceEvent, Stop};
 
 /// A fault of any room.
 pub type AnyFault = Box<dyn Fault + Send + Sync>;

@@ -4,7 +4,10 @@
 //! never moves a position on its own without saying so (`Gap`). It does not look into frames.
 
 pub mod kafka;
+pub mod replay;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use claviger_core::frame::RawBatch;
@@ -77,6 +80,21 @@ pub enum Reaction {
     Seek { stream: Stream, offset: Offset },
     /// These offsets are in the lake; Kafka may show them to whoever watches the lag.
     Committed(Vec<(Stream, Offset)>),
+}
+
+/// Asks a source to stop. It then says `Ended`, and waits for the last commits before it leaves the group.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    pub fn ask(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 /// The lake's memory of where each stream ends. Called on the source's own thread, so it may block.

@@ -1,5 +1,7 @@
 //! `claviger demo`: the whole product on one machine with nothing else running.
 
+mod pipeline;
+
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,7 +10,7 @@ use clap::Args;
 
 use super::{Answer, Failure};
 use crate::demo::DemoError;
-use crate::demo::run::{Options, Seat, Voice};
+use crate::demo::run::{Options, Voice};
 
 /// Watch a made-up company's API keys fail, and the reasons being named
 #[derive(Debug, Args)]
@@ -17,7 +19,7 @@ Examples:
   claviger demo                       until Ctrl-C, 2000 requests a second
   claviger demo --for 60s --json      one minute, then a summary for machines
   claviger demo --rate 20000 --data /tmp/demo")]
-pub struct Arguments {
+pub(super) struct Arguments {
     /// Requests per second, on average
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(10..=200_000))]
     rate: u32,
@@ -35,14 +37,7 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Runs the demo on `pipeline`.
-///
-/// # Errors
-/// What failed, why, and what to do next.
-pub fn run<P>(arguments: Arguments, pipeline: impl FnOnce(Seat) -> P) -> Result<Answer, Failure>
-where
-    P: Future<Output = Result<(), Failure>> + Send + 'static,
-{
+pub(super) fn run(arguments: Arguments) -> Result<Answer, Failure> {
     let terminal = std::io::stdout().is_terminal();
     let voice = match (arguments.json, terminal) {
         (true, _) => Voice::Json,
@@ -65,8 +60,14 @@ where
             std::future::pending::<()>().await;
         }
     };
-    let passed =
-        runtime.block_on(crate::demo::run::run(&options, now(), now, interrupted, pipeline, &mut std::io::stdout()))?;
+    let passed = runtime.block_on(crate::demo::run::run(
+        &options,
+        now(),
+        now,
+        interrupted,
+        pipeline::run,
+        &mut std::io::stdout(),
+    ))?;
     Ok(if passed { Answer::Yes } else { Answer::No })
 }
 

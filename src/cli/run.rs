@@ -39,7 +39,7 @@ pub(super) struct RunArguments {
 /// A commit that is this many intervals late means that the lake is stuck.
 const COMMITS_LATE: u32 = 6;
 /// Batches that may wait for each table's encoder; the queue before the lake is the place to wait.
-const BATCHES_WAITING: usize = 4;
+pub(super) const BATCHES_WAITING: usize = 4;
 
 pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
     let config = crate::config::load(&arguments.config)?;
@@ -86,7 +86,7 @@ async fn ingest(config: &Config, pepper: Pepper, refresher: Refresher, health: A
 }
 
 /// Work that mends its own failures, and ends only with the flow.
-async fn endless(work: impl Future<Output = ()>) -> Result<(), AnyFault> {
+pub(super) async fn endless(work: impl Future<Output = ()>) -> Result<(), AnyFault> {
     work.await;
     Ok(())
 }
@@ -126,7 +126,7 @@ fn micros(millis: Millis) -> i64 {
 }
 
 /// SIGTERM, as service managers send it, or SIGINT from a terminal.
-async fn stop_signal() {
+pub(super) async fn stop_signal() {
     let wait = async |kind| match signal(kind) {
         Ok(mut signals) => _ = signals.recv().await,
         Err(error) => {

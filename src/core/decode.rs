@@ -145,7 +145,7 @@ impl Decoder {
     pub fn decode(&mut self, raw: &RawBatch, schemes: Schemes) -> DecodedBatch {
         self.reader.begin(raw.received_at, raw.len(), schemes);
         for frame in raw.frames() {
-            self.reader.frame(&raw.spans()[frame.span as usize].stream, frame.offset, frame.bytes);
+            self.reader.frame(&raw.spans()[frame.span as usize].stream, frame);
         }
         self.reader.finish()
     }

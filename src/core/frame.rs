@@ -1,6 +1,7 @@
 //! Frames: the bytes of Kafka messages or lines of a file, copied once into one arena a batch.
 
 use crate::offsets::{Offset, OffsetSpan, Stream};
+use crate::reject::RejectReason;
 
 /// Frames of one or several streams, in the order they were read, with the spans they cover.
 #[derive(Debug, Default)]
@@ -18,6 +19,7 @@ struct Slot {
     offset: i64,
     start: usize,
     end: usize,
+    unreadable: Option<RejectReason>,
 }
 
 /// One frame with its coordinates.
@@ -27,6 +29,8 @@ pub struct Frame<'a> {
     pub span: u32,
     pub offset: i64,
     pub bytes: &'a [u8],
+    /// The source could not deliver the frame, for this reason: `bytes` is empty.
+    pub unreadable: Option<RejectReason>,
 }
 
 impl RawBatch {
@@ -57,14 +61,21 @@ impl RawBatch {
     pub fn push(&mut self, span: u32, offset: i64, bytes: &[u8]) {
         let start = self.arena.len();
         self.arena.extend_from_slice(bytes);
-        self.frames.push(Slot { span, offset, start, end: self.arena.len() });
+        self.frames.push(Slot { span, offset, start, end: self.arena.len(), unreadable: None });
         self.advance(span, Offset(offset + 1));
     }
 
     /// A frame that lies in the arena already (see [`RawBatch::over`]).
     pub fn push_range(&mut self, span: u32, offset: i64, range: std::ops::Range<usize>) {
         debug_assert!(range.end <= self.arena.len());
-        self.frames.push(Slot { span, offset, start: range.start, end: range.end });
+        self.frames.push(Slot { span, offset, start: range.start, end: range.end, unreadable: None });
+        self.advance(span, Offset(offset + 1));
+    }
+
+    /// A frame that the source knows to be there but could not deliver: too long, or damaged in its packing.
+    pub fn push_unreadable(&mut self, span: u32, offset: i64, reason: RejectReason) {
+        let at = self.arena.len();
+        self.frames.push(Slot { span, offset, start: at, end: at, unreadable: Some(reason) });
         self.advance(span, Offset(offset + 1));
     }
 
@@ -84,6 +95,7 @@ impl RawBatch {
             span: slot.span,
             offset: slot.offset,
             bytes: &self.arena[slot.start..slot.end],
+            unreadable: slot.unreadable,
         })
     }
 

@@ -28,7 +28,8 @@
 //! by it: before, the row counts as active. A key with a new secret under its old id leaves its old secret
 //! behind as a revoked key that was replaced by its own id.
 //!
-//! Budget: a million keys load in under 10 s on one thread and cost under 400 bytes each (about 200).
+//! Budget: a million keys load in under 10 s on one thread (6 s of it measured on two busy cores), are put over their
+//! predecessors in 2 s, and cost under 400 bytes each (185 measured with clear keys of 40 characters).
 
 mod builder;
 mod cells;

@@ -19,16 +19,16 @@ pub mod fault;
 pub mod offsets;
 pub mod start;
 
-pub mod frame;
-pub mod intake;
-
 pub mod event;
 pub mod secret;
 pub mod time;
 
-mod json;
-
 pub mod reject;
+
+pub mod frame;
+pub mod intake;
+
+mod json;
 
 pub mod cause;
 

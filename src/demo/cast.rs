@@ -110,7 +110,7 @@ impl Office<'_> {
             IncidentKind::StrippingProxy => {
                 let hire = |place| {
                     let actor = self.service("granite-energy", &format!("meter-reader-{place}"), SERVICE_ROUTES);
-                    Actor { network: EGRESS_NETWORK, agent: METER_AGENT, ..actor }
+                    Actor { network: EGRESS_NETWORK, addresses: 2, agent: METER_AGENT, ..actor }
                 };
                 (1..=5).map(hire).collect()
             }
@@ -208,7 +208,7 @@ impl Office<'_> {
 
     /// A caller who holds no key: the one named here is never presented.
     fn stranger(&self, network: [u8; 3], agent: usize, routes: &'static [RouteId]) -> Actor {
-        Actor { key: 0, tenant: 0, gateways: Gateway::ALL.to_vec(), routes, network, agent }
+        Actor { key: 0, tenant: 0, gateways: Gateway::ALL.to_vec(), routes, network, addresses: 6, agent }
     }
 }
 

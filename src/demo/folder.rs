@@ -2,12 +2,7 @@
 //! this process begins at offset 0 each time. Only a folder that a demo made is ever emptied.
 
 use std::fs;
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-
-use rand::TryRng as _;
-use rand::rngs::SysRng;
 
 use super::DemoError;
 use super::identity::{IdentityFolders, remove};
@@ -41,23 +36,10 @@ impl DataFolder {
         }
         fs::create_dir_all(&folder.lake).map_err(|source| DemoError::unwritable(&folder.lake, source))?;
         if !folder.pepper.exists() {
-            write_pepper(&folder.pepper)?;
+            crate::config::make_pepper(&folder.pepper).map_err(DemoError::Pepper)?;
         }
         Ok(folder)
     }
-}
-
-/// 32 random bytes in hex, readable by the owner only.
-fn write_pepper(path: &Path) -> Result<(), DemoError> {
-    let mut secret = [0; 32];
-    SysRng.try_fill_bytes(&mut secret).map_err(|source| DemoError::unwritable(path, std::io::Error::other(source)))?;
-    let text: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    let write = || -> std::io::Result<()> {
-        let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        writeln!(file, "{text}")?;
-        file.sync_all()
-    };
-    write().map_err(|source| DemoError::unwritable(path, source))
 }
 
 const MARKER: &str = ".claviger-demo";

@@ -17,10 +17,9 @@ use rand::rngs::StdRng;
 use super::company::{Instant, SECOND};
 use super::request::{NO_KEYS, Outcome, Place, Refusal, Request, Sent, Slip};
 use super::routes::{Gateway, RouteId};
-use super::traffic::pick;
 
 macro_rules! incidents {
-    ($($(#[doc = $doc:literal])* $kind:ident, $title:literal, $begins:literal .. $ends:literal, $share:literal, $calm:literal;)*) => {
+    ($($(#[doc = $doc:literal])* $kind:ident, $title:literal, $begins:literal .. $ends:literal, $share:literal, $before:literal;)*) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum IncidentKind { $($(#[doc = $doc])* $kind),* }
 
@@ -33,7 +32,7 @@ macro_rules! incidents {
 
             #[must_use]
             pub const fn plot(self) -> Plot {
-                match self { $(Self::$kind => Plot { begins: $begins, ends: $ends, share: $share, calm: $calm }),* }
+                match self { $(Self::$kind => Plot { begins: $begins, ends: $ends, share: $share, before: $before }),* }
             }
         }
     };
@@ -48,47 +47,59 @@ pub struct Plot {
     pub ends: f64,
     /// Share of all requests while it lasts.
     pub share: f64,
-    /// Its people call, and are served, before it begins.
-    pub calm: bool,
+    /// Traffic of its people before it begins, when they are served, as a share of that while it lasts.
+    pub before: f64,
 }
 
 incidents! {
-    NoKey, "calls without any key", 0.01 .. 1.0, 0.004, false;
-    BadCopy, "a key copied with quotes, cut off or masked", 0.02 .. 1.0, 0.005, false;
-    ApplicationSaysNo, "the application itself says no", 0.03 .. 1.0, 0.004, true;
-    BackupUserDeleted, "the backup service's user deleted by an administrator", 0.06 .. 1.0, 0.02, true;
-    DevKeyOnProd, "a development key on production", 0.12 .. 1.0, 0.006, false;
-    GuessingAttack, "a guessing attack", 0.16 .. 0.45, 0.03, false;
-    FreeTierUsedUp, "a free tier used up", 0.2 .. 1.0, 0.02, true;
-    AnonymousRoute, "refused keys served as anonymous", 0.22 .. 1.0, 0.004, false;
-    KeyLeak, "a key leaked and revoked", 0.25 .. 1.0, 0.012, true;
-    BadMigration, "a migration that forgot the principals", 0.3 .. 1.0, 0.012, true;
-    CrossTenant, "one tenant's key on another's resources", 0.35 .. 0.8, 0.006, true;
-    ViewerEdits, "a viewer asking for editor rights", 0.38 .. 1.0, 0.004, true;
-    WrongModel, "a model that is not granted", 0.4 .. 1.0, 0.005, true;
-    StrippingProxy, "a proxy that strips headers", 0.45 .. 0.75, 0.015, true;
-    Offboarding, "a person offboarded, her script still running", 0.48 .. 1.0, 0.005, true;
-    TooFast, "a client calling too fast", 0.5 .. 0.65, 0.015, true;
-    KeyInQuery, "a key in the query string", 0.52 .. 1.0, 0.004, false;
-    KeyExpiry, "a key past its expiry", 0.55 .. 1.0, 0.008, true;
-    RoleChange, "an editor made a viewer", 0.6 .. 1.0, 0.005, true;
-    UnpaidBill, "a tenant suspended for an unpaid bill", 0.65 .. 1.0, 0.01, true;
-    WrongNetwork, "calls from outside the allowed network", 0.68 .. 1.0, 0.005, true;
+    NoKey, "calls without any key", 0.01 .. 1.0, 0.004, 0.0;
+    BadCopy, "a key copied with quotes, cut off or masked", 0.02 .. 1.0, 0.005, 0.0;
+    ApplicationSaysNo, "the application itself says no", 0.03 .. 1.0, 0.004, 0.3;
+    BackupUserDeleted, "the backup service's user deleted by an administrator", 0.06 .. 1.0, 0.02, 0.3;
+    DevKeyOnProd, "a development key on production", 0.12 .. 1.0, 0.006, 0.0;
+    GuessingAttack, "a guessing attack", 0.16 .. 0.45, 0.03, 0.0;
+    FreeTierUsedUp, "a free tier used up", 0.2 .. 1.0, 0.02, 0.3;
+    AnonymousRoute, "refused keys served as anonymous", 0.22 .. 1.0, 0.004, 0.0;
+    KeyLeak, "a key leaked and revoked", 0.25 .. 1.0, 0.012, 0.3;
+    BadMigration, "a migration that forgot the principals", 0.3 .. 1.0, 0.012, 0.3;
+    CrossTenant, "one tenant's key on another's resources", 0.35 .. 0.8, 0.006, 0.3;
+    ViewerEdits, "a viewer asking for editor rights", 0.38 .. 1.0, 0.004, 0.3;
+    WrongModel, "a model that is not granted", 0.4 .. 1.0, 0.005, 0.3;
+    StrippingProxy, "a proxy that strips headers", 0.45 .. 0.75, 0.015, 1.0;
+    Offboarding, "a person offboarded, her script still running", 0.48 .. 1.0, 0.005, 0.3;
+    TooFast, "a client calling too fast", 0.5 .. 0.65, 0.015, 0.3;
+    KeyInQuery, "a key in the query string", 0.52 .. 1.0, 0.004, 0.0;
+    KeyExpiry, "a key past its expiry", 0.55 .. 1.0, 0.008, 0.3;
+    RoleChange, "an editor made a viewer", 0.6 .. 1.0, 0.005, 0.3;
+    UnpaidBill, "a tenant suspended for an unpaid bill", 0.65 .. 1.0, 0.01, 0.3;
+    WrongNetwork, "calls from outside the allowed network", 0.68 .. 1.0, 0.005, 0.3;
 }
 
 /// How long those concerned are silent after a change to the identity system, at most.
 pub const SETTLE: i64 = 3 * SECOND;
-/// How long the gateways go on serving a revoked key.
+/// How long the gateways go on serving a revoked key; longer where it is used so seldom that fewer than
+/// [`ZOMBIES_MIN`] requests would come.
 pub const PROPAGATION: i64 = 2 * SECOND;
+const ZOMBIES_MIN: usize = 3;
+
+/// Where in an incident a request stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// Time since the incident's first request could come, microseconds.
+    pub elapsed: i64,
+    /// Requests of the incident before this one.
+    pub number: usize,
+}
 
 impl IncidentKind {
     /// What happens to a request that would have been in order, and what is then truly wrong with it.
-    /// `elapsed` is the time since the incident's first request could come, microseconds.
-    pub fn befall(self, request: &mut Request, elapsed: i64, tenants: usize, rng: &mut StdRng) -> Option<RootCause> {
+    pub fn befall(self, request: &mut Request, moment: Moment, tenants: usize, rng: &mut StdRng) -> Option<RootCause> {
         match self {
             Self::BackupUserDeleted => Some(refuse(request, Refusal::Unauthorized, RootCause::UserDeleted, rng)),
             Self::Offboarding => Some(refuse(request, Refusal::Unauthorized, RootCause::UserDeactivated, rng)),
-            Self::KeyLeak if elapsed < PROPAGATION => Some(RootCause::ZombieAccess),
+            Self::KeyLeak if moment.elapsed < PROPAGATION || moment.number < ZOMBIES_MIN => {
+                Some(RootCause::ZombieAccess)
+            }
             Self::KeyLeak => Some(refuse(request, Refusal::Unauthorized, RootCause::KeyRevoked, rng)),
             Self::KeyExpiry => Some(refuse(request, Refusal::Unauthorized, RootCause::KeyExpired, rng)),
             Self::BadMigration => Some(refuse(request, Refusal::Unauthorized, RootCause::OrphanedKey, rng)),
@@ -96,7 +107,7 @@ impl IncidentKind {
             Self::UnpaidBill => Some(refuse(request, Refusal::Forbidden, RootCause::AccountSuspendedBilling, rng)),
             Self::FreeTierUsedUp => Some(refuse(request, Refusal::QuotaUsedUp, RootCause::QuotaExhausted, rng)),
             // Two calls of three are within the limit.
-            Self::TooFast if rng.random_range(0..3_u32) > 0 => None,
+            Self::TooFast if moment.number % 3 > 0 => None,
             Self::TooFast => Some(refuse(request, Refusal::RateLimited, RootCause::RateLimited, rng)),
             Self::CrossTenant => {
                 request.tenant_asked = (request.tenant_asked + rng.random_range(1..tenants)) % tenants;
@@ -131,7 +142,7 @@ impl IncidentKind {
                 request.place = Place::Query;
                 Some(refuse(request, Refusal::KeyMissing, RootCause::MisplacedCredential, rng))
             }
-            Self::GuessingAttack if rng.random_range(0..8_u32) == 0 => {
+            Self::GuessingAttack if moment.number % 8 == 0 => {
                 request.sent = Sent::NoKey(rng.random_range(0..NO_KEYS.len()));
                 Some(refuse(request, Refusal::Unauthorized, RootCause::MalformedCredential, rng))
             }
@@ -141,13 +152,13 @@ impl IncidentKind {
             }
             Self::BadCopy => {
                 if let Sent::Key(key) = request.sent {
-                    request.sent = Sent::Slip(key, pick(&[Slip::Quoted, Slip::Truncated, Slip::Masked], rng));
+                    request.sent = Sent::Slip(key, [Slip::Quoted, Slip::Truncated, Slip::Masked][moment.number % 3]);
                 }
                 Some(refuse(request, Refusal::Unauthorized, RootCause::NearMissCredential, rng))
             }
             Self::AnonymousRoute => {
                 // Some present a key revoked long ago, some one that was never issued.
-                if rng.random() {
+                if moment.number % 2 == 0 {
                     request.sent = Sent::Guess(STALE_KEY);
                 }
                 request.outcome = Outcome::AnsweredAnonymously;

@@ -8,7 +8,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use super::cast::Cast;
 use super::company::{Change, Company, Instant, SECOND};
 use super::request::Request;
-use super::script::{IncidentKind, Timeline};
+use super::script::{IncidentKind, Moment, Timeline};
 use super::traffic::{Crowd, as_f64_of, day_rhythm, later, next_gap};
 use super::truth::{Seal, Truth};
 
@@ -57,6 +57,8 @@ struct Scene {
     ends_at: Instant,
     rate: f64,
     next: Instant,
+    /// Requests since it began to fail.
+    number: usize,
 }
 
 impl Story {
@@ -132,7 +134,9 @@ impl Story {
             if !kind.gateways().contains(&request.gateway) {
                 request.gateway = kind.gateways()[0];
             }
-            kind.befall(&mut request, elapsed, self.company.tenants.len(), &mut self.rng)
+            let moment = Moment { elapsed, number: scene.number };
+            scene.number += 1;
+            kind.befall(&mut request, moment, self.company.tenants.len(), &mut self.rng)
         };
         scene.schedule(at, &mut self.rng);
         (request, Truth { incident: Some(kind), cause })
@@ -169,15 +173,18 @@ impl Scene {
         let fails_from = begins_at + if changes_identity { plan.timeline.settle() } else { 0 };
         let lasts = as_f64_of((ends_at.min(plan.timeline.at(1.0)) - fails_from).max(SECOND)) / as_f64_of(SECOND);
         let rate = (kind.plot().share * plan.rate).max(REQUESTS_MIN / lasts);
-        Self { kind, begins_at, fails_from, ends_at, rate, next: Instant::MAX }
+        Self { kind, begins_at, fails_from, ends_at, rate, next: Instant::MAX, number: 0 }
     }
 
     fn rate_at(&self, at: Instant) -> f64 {
-        match self.kind.plot().calm {
-            _ if at >= self.ends_at => 0.0,
-            _ if at >= self.fails_from => self.rate,
-            true if at < self.begins_at => self.rate * CALM_SHARE,
-            _ => 0.0,
+        if at >= self.ends_at {
+            0.0
+        } else if at >= self.fails_from {
+            self.rate
+        } else if at < self.begins_at {
+            self.rate * self.kind.plot().before
+        } else {
+            0.0
         }
     }
 
@@ -185,7 +192,7 @@ impl Scene {
     fn schedule(&mut self, at: Instant, rng: &mut StdRng) {
         let rate = self.rate_at(at);
         let mut next = if rate > 0.0 { later(at, next_gap(rate, rng)) } else { self.fails_from };
-        if next >= self.begins_at && next < self.fails_from {
+        if at < self.begins_at && next >= self.begins_at {
             next = later(self.fails_from, next_gap(self.rate, rng));
         }
         self.next = if next < self.ends_at { next } else { Instant::MAX };
@@ -194,7 +201,5 @@ impl Scene {
 
 /// Failures that an incident has at least, on average, however low the rate.
 const REQUESTS_MIN: f64 = 30.0;
-/// Traffic of an incident's people before it begins, as a share of that after.
-const CALM_SHARE: f64 = 0.3;
 /// Share of the run at which the deleted backup user's key is revoked as well.
 const BACKUP_KEY_REVOKED: f64 = 0.42;

@@ -22,6 +22,8 @@ pub struct Actor {
     pub routes: &'static [RouteId],
     /// First three bytes of the addresses it calls from.
     pub network: [u8; 3],
+    /// How many addresses of that network it uses.
+    pub addresses: u8,
     pub agent: usize,
 }
 
@@ -49,6 +51,7 @@ impl Actor {
             },
             // 198.18.0.0/15 is set aside for measurements (RFC 2544): no address of anybody's.
             network: [198, rng.random_range(18..20), rng.random_range(0..200)],
+            addresses: 6,
             agent: if owner.kind == "human" {
                 USER_AGENTS.len() - 1
             } else {
@@ -76,7 +79,7 @@ impl Actor {
             resource: rng.random_range(1_000..9_999_999),
             tenant_asked: self.tenant,
             client: Client {
-                address: [self.network[0], self.network[1], self.network[2], rng.random_range(10..18)],
+                address: [self.network[0], self.network[1], self.network[2], 10 + rng.random_range(0..self.addresses)],
                 agent: self.agent,
                 through_proxy: false,
             },

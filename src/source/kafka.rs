@@ -14,7 +14,6 @@ mod reader;
 mod settings;
 mod thread;
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, mpsc as std_mpsc};
 use std::thread::JoinHandle;
 
@@ -24,28 +23,13 @@ use claviger_core::offsets::Stream;
 use rdkafka::error::KafkaError;
 use tokio::sync::mpsc;
 
-use super::{Positions, PositionsError, Reaction, SourceEvent};
+use super::{Positions, PositionsError, Reaction, SourceEvent, Stop};
 
 /// A running source.
 #[derive(Debug)]
 pub struct KafkaSource {
     thread: JoinHandle<Result<(), SourceError>>,
     stop: Stop,
-}
-
-/// Asks a source to stop. It then says `Ended`, and waits for the last commits before it leaves the group.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    pub fn ask(&self) {
-        self.0.store(true, Relaxed);
-    }
-
-    #[must_use]
-    pub fn asked(&self) -> bool {
-        self.0.load(Relaxed)
-    }
 }
 
 impl KafkaSource {

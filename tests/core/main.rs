@@ -7,4 +7,5 @@
 )]
 
 mod decode;
+mod identity;
 mod ingest_world;

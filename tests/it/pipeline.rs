@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use claviger::pipeline::{AnyFault, Parts, Refine, RunningSource, Sink, StageError, run};
 use claviger::serve::Server;
 use claviger::serve::health::Health;
-use claviger::source::kafka::Stop;
+use claviger::source::Stop;
 use claviger::source::{Drained, Reaction, SourceEvent};
 use claviger_core::config;
 use claviger_core::event::EventBuilder;

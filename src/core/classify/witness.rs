@@ -272,7 +272,7 @@ impl<'a> Witness<'a> {
         let of_principal = principal.iter().flat_map(|principal| [principal.status_since, principal.deleted_at]);
         let of_tenant = tenant.iter().flat_map(|tenant| [tenant.status_since, tenant.deleted_at]);
         let states = of_key.chain(of_principal).chain(of_tenant).flatten().filter(|&time| time > from).min();
-        let rights = self.directory.next_change_of_rights(subject.principal, subject.key, from);
+        let rights = self.directory.next_change(subject, from);
         states.into_iter().chain(rights).min()
     }
 

@@ -12,6 +12,7 @@ use super::presented::{self, CredentialKind};
 use super::scrub::scrub;
 use super::{DecodeOptions, Decoded, DecodedBatch, Format, uri};
 use crate::event::{Column, EventBuilder, Events, Interner};
+use crate::frame::Frame;
 use crate::json::layout::Layout;
 use crate::json::{self, Captured, JsonError, Kind, Skeletons};
 use crate::offsets::Stream;
@@ -100,8 +101,12 @@ impl Reader {
     }
 
     /// Reads one frame into events and rejects, at least one in all.
-    pub(super) fn frame(&mut self, stream: &Stream, offset: i64, bytes: &[u8]) {
+    pub(super) fn frame(&mut self, stream: &Stream, frame: Frame<'_>) {
+        let Frame { offset, bytes, unreadable, .. } = frame;
         let mut at = At { stream, offset, part: 0 };
+        if let Some(reason) = unreadable {
+            return self.reject(at, (reason, "not delivered by the source"), bytes);
+        }
         if bytes.len() > self.options.frame_bytes_max {
             return self.reject(at, (RejectReason::TooLarge, ""), bytes);
         }
@@ -318,9 +323,6 @@ impl Columns {
             self.credentials.push_fingerprint(draft.fingerprint);
         }
 
-        if draft.limit_spent && status >= 400 && draft.row.gateway_code.is_empty() {
-            draft.row.gateway_code = "rate_limit_spent";
-        }
         if draft.anonymous {
             draft.row.consumer = "anonymous";
         }
@@ -332,6 +334,14 @@ impl Columns {
         }
         if !draft.response_body.is_empty() {
             read_response_body(draft, status);
+        }
+        // A spent counter says that a limiter refused; the answer, where it is logged, says which limit.
+        if draft.limit_spent
+            && status >= 400
+            && draft.row.gateway_code.is_empty()
+            && draft.row.gateway_message.is_empty()
+        {
+            draft.row.gateway_code = "rate_limit_spent";
         }
         let path = scrub(bounded(uri::path(target), TEXT_BYTES_MAX), &options.key_prefixes);
         let request_id = scrub(bounded(draft.row.request_id, TEXT_BYTES_MAX), &options.key_prefixes);

@@ -29,6 +29,8 @@ pub const ROW_BYTES_MAX: usize = 1 << 20;
 /// Longest id, bytes.
 const ID_BYTES_MAX: usize = 256;
 
+const ANOTHER_ROW: &str = "another row of this id holds at the same time and differs; the later one counts";
+
 /// Columns that a warning is given for; more are a file of another kind.
 const UNKNOWN_COLUMNS_MAX: usize = 256;
 
@@ -201,16 +203,14 @@ impl DirectoryBuilder {
             last4,
             status: intake.state("status", &row.status, KeyStatus::from_name),
         };
-        let (from, to) = intake.validity(&row.valid_from, &row.valid_to, *as_of);
+        let span = intake.validity(&row.valid_from, &row.valid_to, *as_of);
         let key_id = directory.keys.ids.intern(&id);
         let material = hashes.material(key_id);
         let keys = &mut directory.keys;
-        let ix = keys.find_row(key_id, material).unwrap_or_else(|| keys.add_row(key_id, material, &hashes));
-        if !keys.timeline.insert(ix, Version::new(from, to, value)) {
-            intake.note(
-                FindingCode::DuplicateRow,
-                "another row of this key holds from the same time; the later one counts",
-            );
+        let ix = keys.row_for(key_id, material, &hashes);
+        let rival = keys.timeline.insert(ix, Version::new(span, value));
+        if rival.is_some_and(|rival| directory.key_fields(&rival) != directory.key_fields(&value)) {
+            intake.note(FindingCode::DuplicateRow, ANOTHER_ROW);
         }
     }
 
@@ -240,13 +240,11 @@ impl DirectoryBuilder {
             kind: intake.state("kind", &row.kind, PrincipalKind::from_name),
             status: intake.state("status", &row.status, PrincipalStatus::from_name),
         };
-        let (from, to) = intake.validity(&row.valid_from, &row.valid_to, *as_of);
+        let span = intake.validity(&row.valid_from, &row.valid_to, *as_of);
         let ix = directory.principal_ids.intern(&id);
-        if !directory.principals.insert(ix, Version::new(from, to, value)) {
-            intake.note(
-                FindingCode::DuplicateRow,
-                "another row of this principal holds from the same time; the later one counts",
-            );
+        let rival = directory.principals.insert(ix, Version::new(span, value));
+        if rival.is_some_and(|rival| directory.principal_fields(&rival) != directory.principal_fields(&value)) {
+            intake.note(FindingCode::DuplicateRow, ANOTHER_ROW);
         }
     }
 
@@ -269,13 +267,11 @@ impl DirectoryBuilder {
             regions: directory.list_of(intake.list("regions", &row.regions)),
             status: intake.state("status", &row.status, TenantStatus::from_name),
         };
-        let (from, to) = intake.validity(&row.valid_from, &row.valid_to, *as_of);
+        let span = intake.validity(&row.valid_from, &row.valid_to, *as_of);
         let ix = directory.tenant_ids.intern(&id);
-        if !directory.tenants.insert(ix, Version::new(from, to, value)) {
-            intake.note(
-                FindingCode::DuplicateRow,
-                "another row of this tenant holds from the same time; the later one counts",
-            );
+        let rival = directory.tenants.insert(ix, Version::new(span, value));
+        if rival.is_some_and(|rival| directory.tenant_fields(&rival) != directory.tenant_fields(&value)) {
+            intake.note(FindingCode::DuplicateRow, ANOTHER_ROW);
         }
     }
 
@@ -316,8 +312,8 @@ impl DirectoryBuilder {
         let Some(path) = self.id_of("path", &row.path, place) else { return };
         let Self { directory, findings, environment, as_of, .. } = self;
         let mut intake = Intake { findings, place, id: &path };
-        let (_, to) = intake.validity(&row.valid_from, &row.valid_to, *as_of);
-        if to <= *as_of {
+        let span = intake.validity(&row.valid_from, &row.valid_to, *as_of);
+        if span.to <= *as_of {
             return;
         }
         let method = intake.text("method", &row.method).to_ascii_uppercase();
@@ -343,8 +339,8 @@ impl DirectoryBuilder {
         let Some(id) = self.id_of("gateway_id", &row.gateway_id, place) else { return };
         let Self { directory, findings, environment, as_of, .. } = self;
         let mut intake = Intake { findings, place, id: &id };
-        let (_, to) = intake.validity(&row.valid_from, &row.valid_to, *as_of);
-        if to <= *as_of {
+        let span = intake.validity(&row.valid_from, &row.valid_to, *as_of);
+        if span.to <= *as_of {
             return;
         }
         let mut written = intake.text("environment", &row.environment);
@@ -412,10 +408,9 @@ impl DirectoryBuilder {
         if directory.snapshots.is_empty() {
             directory.snapshots.push(Snapshot { as_of, source: String::new(), environment: String::new() });
         }
-        let undated = |from: i64| directory.snapshots.iter().any(|snapshot| snapshot.as_of == from);
-        directory.principals.close_gaps(undated);
-        directory.tenants.close_gaps(undated);
-        directory.keys.timeline.close_gaps(undated);
+        directory.principals.close_gaps();
+        directory.tenants.close_gaps();
+        directory.keys.timeline.close_gaps();
         directory.seal();
         directory.source = join_sources(&directory.snapshots);
         directory.version = version::of(&directory);

@@ -10,7 +10,7 @@
 //! A scope covers itself; `*` covers everything; `orders:*` and `orders.*` cover what begins with `orders:` or `orders.`.
 
 use super::views::Words;
-use super::{Directory, KeyIx, PrincipalIx};
+use super::{Directory, KeyIx, PrincipalIx, Subject};
 
 /// What gives a scope or role, or is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -193,31 +193,35 @@ impl Directory {
         ends.into_iter().rev().take(ENDS_MAX).find(held_until)
     }
 
-    /// When a right, or the row itself, of the principal or key may next change after `from`.
+    /// When a row of the subject, or a right of it, may next change after `from`. Times within the rows (an expiry,
+    /// say) are for the caller to look at.
     #[must_use]
-    pub fn next_change_of_rights(&self, principal: Option<PrincipalIx>, key: Option<KeyIx>, from: i64) -> Option<i64> {
-        self.changes_of_rights(principal, key).into_iter().filter(|&change| change > from).min()
+    pub fn next_change(&self, subject: Subject, from: i64) -> Option<i64> {
+        let tenant = subject.tenant.into_iter().flat_map(|tenant| self.tenants.versions(tenant.0));
+        let of_tenant = tenant.flat_map(|version| [version.from, version.to]);
+        let of_rights = self.changes_of_rights(subject.principal, subject.key);
+        of_rights.into_iter().chain(of_tenant).filter(|&change| change > from && change != i64::MAX).min()
     }
 
-    /// Instants at which a right of the principal or key may have ended.
+    /// Instants at which a right of the principal or key may have begun or ended.
     fn changes_of_rights(&self, principal: Option<PrincipalIx>, key: Option<KeyIx>) -> Vec<i64> {
         let mut ends = Vec::new();
         if let Some(principal) = principal {
             let versions = || self.principals.versions(principal.0);
-            ends.extend(versions().map(|version| version.from));
+            ends.extend(versions().flat_map(|version| [version.from, version.to]));
             let own = || self.grants.of(Party::Principal(principal.0));
-            ends.extend(own().map(|grant| grant.to));
+            ends.extend(own().flat_map(|grant| [grant.from, grant.to]));
             let held = versions().flat_map(|version| self.words(version.value.roles).codes.iter().copied());
             let given = own().filter_map(|grant| match grant.gives {
                 Party::Role(role) => Some(role),
                 Party::Principal(_) | Party::Scope(_) => None,
             });
             for role in held.chain(given) {
-                ends.extend(self.grants.of(Party::Role(role)).map(|grant| grant.to));
+                ends.extend(self.grants.of(Party::Role(role)).flat_map(|grant| [grant.from, grant.to]));
             }
         }
         if let Some(key) = key {
-            ends.extend(self.keys.timeline.versions(key.0).map(|version| version.from));
+            ends.extend(self.keys.timeline.versions(key.0).flat_map(|version| [version.from, version.to]));
         }
         ends.retain(|&end| end != i64::MIN && end != i64::MAX);
         ends

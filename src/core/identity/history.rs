@@ -9,7 +9,7 @@ use super::fields::Field;
 use super::grants::{Grant, Party};
 use super::keys::{RowHashes, Scheme};
 use super::status::KeyStatus;
-use super::timeline::{EVER, Moment, OPEN, Timeline, Version};
+use super::timeline::{EVER, Moment, OPEN, Span, Timeline, Version};
 use super::values::{KeyRare, KeyTerms, KeyValue, PrincipalValue, TenantValue};
 use super::{Directory, KeyIx, PrincipalIx, TenantIx};
 
@@ -32,11 +32,6 @@ impl Directory {
         take.grants();
         next.seal();
         next
-    }
-
-    /// Whether a version beginning at `from` begins then only because its row has no dates.
-    fn is_undated(&self, from: i64) -> bool {
-        self.snapshots.iter().any(|snapshot| snapshot.as_of == from)
     }
 }
 
@@ -104,7 +99,7 @@ impl Succession<'_> {
             let join = self.next.principals.newest(ix).map(|after| {
                 let same = same(&previous.principal_fields(&before.value), &self.next.principal_fields(&after.value));
                 let turned = turned(after.value.status_since, before.value.status_since, self.at);
-                let undated = self.next.principals.is_constant(ix) && self.next.is_undated(after.from);
+                let undated = self.next.principals.is_undated(ix);
                 Join::of(&self.next.principals, ix, undated, before, same, turned)
             });
             if let Some(Join::Continues { from }) = join
@@ -130,7 +125,7 @@ impl Succession<'_> {
             let join = self.next.tenants.newest(ix).map(|after| {
                 let same = same(&previous.tenant_fields(&before.value), &self.next.tenant_fields(&after.value));
                 let turned = turned(after.value.status_since, before.value.status_since, self.at);
-                let undated = self.next.tenants.is_constant(ix) && self.next.is_undated(after.from);
+                let undated = self.next.tenants.is_undated(ix);
                 Join::of(&self.next.tenants, ix, undated, before, same, turned)
             });
             let older: Vec<_> = previous.tenants.versions(old).map(|version| self.tenant_version(version)).collect();
@@ -158,7 +153,7 @@ impl Succession<'_> {
             }
             let Some(before) = previous.keys.timeline.newest(old) else { continue };
             let Some(ix) = self.next.keys.find_row(id, material).filter(|&ix| (ix as usize) < fresh) else {
-                let ix = self.next.keys.add_row(id, material, &RowHashes::default());
+                let ix = self.next.keys.row_for(id, material, &RowHashes::default());
                 self.next.keys.entries[ix as usize].known_since = entry.known_since;
                 self.leave_behind(old, ix, id);
                 gone.push((old, ix));
@@ -171,7 +166,7 @@ impl Succession<'_> {
             let (_, rare_before) = previous.key_parts(&before.value);
             let (_, rare_after) = self.next.key_parts(&after.value);
             let turned = turned(rare_after.revoked_at, rare_before.revoked_at, self.at);
-            let undated = self.next.keys.timeline.is_constant(ix) && self.next.is_undated(after.from);
+            let undated = self.next.keys.timeline.is_undated(ix);
             let join = Join::of(&self.next.keys.timeline, ix, undated, before, same, turned);
             let older = match join {
                 Join::Continues { .. } if previous.keys.timeline.is_constant(old) => Vec::new(),
@@ -214,7 +209,7 @@ impl Succession<'_> {
             version.to = version.to.min(ended);
             self.next.keys.timeline.insert(ix, version);
         }
-        self.next.keys.timeline.insert(ix, Version::new(ended, OPEN, value));
+        self.next.keys.timeline.insert(ix, Version::new(Span { from: ended, to: OPEN, dated: true }, value));
     }
 
     fn grants(&mut self) {
@@ -294,7 +289,7 @@ impl Succession<'_> {
             contact: self.word(value.contact),
             ..value
         };
-        Version::new(version.from, version.to, value)
+        Version::new(past(version), value)
     }
 
     fn tenant_version(&mut self, version: &Version<TenantValue>) -> Version<TenantValue> {
@@ -306,13 +301,13 @@ impl Succession<'_> {
             regions: self.list(value.regions),
             ..value
         };
-        Version::new(version.from, version.to, value)
+        Version::new(past(version), value)
     }
 
     fn key_versions(&mut self, old: u32) -> Vec<Version<KeyValue>> {
         let previous = self.previous;
         let versions = previous.keys.timeline.versions(old);
-        versions.map(|version| Version::new(version.from, version.to, self.key_value(&version.value))).collect()
+        versions.map(|version| Version::new(past(version), self.key_value(&version.value))).collect()
     }
 
     fn key_value(&mut self, value: &KeyValue) -> KeyValue {
@@ -351,6 +346,11 @@ impl Succession<'_> {
             Party::Scope(word) => Party::Scope(self.word(word)),
         }
     }
+}
+
+/// When an earlier version held: that is history now, and no later snapshot takes its place.
+fn past<V>(version: &Version<V>) -> Span {
+    Span { from: version.from, to: version.to, dated: true }
 }
 
 /// Takes over the versions of a row that is gone since `at`, if it was not before.

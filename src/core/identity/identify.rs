@@ -3,7 +3,7 @@
 //! Work is done once a distinct credential, consumer and gateway of the batch; a row then costs a few array
 //! reads. Only keys and principals with more than one version are looked up row by row.
 //!
-//! Budget: 50 ns an event where the directory has no routes, 200 ns where it has.
+//! Budget: 60 ns an event at ten events a key and a million keys, 120 ns where the directory has routes.
 
 use std::sync::Arc;
 
@@ -96,8 +96,8 @@ pub fn identify(decoded: Decoded, directory: &Arc<Directory>) -> Identified {
 
     let rows = events.len();
     let mut subject_of = Vec::with_capacity(rows);
-    for row in 0..rows {
-        let entry = match by_credential.get(credential_of[row] as usize) {
+    for (row, &credential) in credential_of.iter().enumerate() {
+        let entry = match by_credential.get(credential as usize) {
             Some(entry) if entry.found() => *entry,
             Some(_) | None => match consumers.code(row) {
                 Some(code) => *by_consumer[code].get_or_insert_with(|| join.of_consumer(consumers.get(row))),

@@ -9,7 +9,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use super::cells::{Cell, Member, NotOne};
 use super::findings::{FindingCode, Findings, Place, shown};
 use super::keys::RowHashes;
-use super::timeline::{EVER, Moment, OPEN};
+use super::timeline::{EVER, Moment, OPEN, Span};
 use crate::secret::Fingerprint;
 
 /// One row being read.
@@ -73,9 +73,10 @@ impl Intake<'_> {
     }
 
     /// `valid_from` and `valid_to`; a row with neither holds from `as_of`.
-    pub(super) fn validity(&mut self, from: &Cell<'_>, to: &Cell<'_>, as_of: i64) -> (i64, i64) {
+    pub(super) fn validity(&mut self, from: &Cell<'_>, to: &Cell<'_>, as_of: i64) -> Span {
         let (from, to) = self.span("valid_from", from, "valid_to", to);
-        (if (from, to) == (EVER, OPEN) { as_of } else { from }, to)
+        let dated = (from, to) != (EVER, OPEN);
+        Span { from: if dated { from } else { as_of }, to, dated }
     }
 
     /// Two times that enclose something; open where they are absent.

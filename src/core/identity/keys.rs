@@ -3,7 +3,7 @@
 //! A row of this room is a *credential*: key id and hash together. A key whose secret was exchanged under
 //! the same id is two rows, so that the old secret is still recognised for what it was.
 //!
-//! Budget: about 190 bytes a key with a single version and a clear or HMAC hash.
+//! Budget: 185 bytes a key with a single version and a clear or HMAC hash.
 
 use std::hash::BuildHasher;
 
@@ -101,6 +101,8 @@ pub(super) struct Keys {
     pub(super) terms: Distinct<KeyTerms>,
     pub(super) rare: Vec<KeyRare>,
     materials: HashTable<u32>,
+    /// Rows whose hash another row had before them.
+    claimed: Vec<u32>,
     hasher: RandomState,
     sha256: Sorted<8>,
     murmur32: Sorted<1>,
@@ -132,8 +134,23 @@ impl Keys {
         self.materials.iter_hash(hash).filter(same).copied()
     }
 
-    /// A new row with its hashes; versions follow through the timeline.
-    pub(super) fn add_row(&mut self, id: u32, material: Material, hashes: &RowHashes) -> u32 {
+    /// The row of this id and hash, made if there is none; versions follow through the timeline.
+    pub(super) fn row_for(&mut self, id: u32, material: Material, hashes: &RowHashes) -> u32 {
+        let mut claimed = false;
+        for row in self.rows_of(material) {
+            if self.entries[row as usize].id == id {
+                return row;
+            }
+            claimed = true;
+        }
+        let row = self.add_row(id, material, hashes);
+        if claimed {
+            self.claimed.push(row);
+        }
+        row
+    }
+
+    fn add_row(&mut self, id: u32, material: Material, hashes: &RowHashes) -> u32 {
         let row = code_of(self.entries.len());
         self.entries.push(KeyEntry { known_since: Moment::NONE, id, material, conflicting: false });
         let (entries, hasher) = (&self.entries, &self.hasher);
@@ -216,11 +233,9 @@ impl Keys {
         self.tails.seal();
         self.lowers.seal();
         self.last4.seal();
-        let conflicting: Vec<u32> =
-            (0..code_of(self.entries.len())).filter(|&row| self.is_claimed_twice(row)).collect();
         self.entries.iter_mut().for_each(|entry| entry.conflicting = false);
-        for row in conflicting {
-            self.entries[row as usize].conflicting = true;
+        for row in self.claimed.clone() {
+            self.mark_conflict(self.entries[row as usize].material);
         }
         self.entries.shrink_to_fit();
         self.of_id.shrink_to_fit();
@@ -229,12 +244,18 @@ impl Keys {
         self.timeline.shrink();
     }
 
-    fn is_claimed_twice(&self, row: u32) -> bool {
-        let owner =
-            |row: u32| self.timeline.newest(row).filter(|version| version.to == OPEN).map(|v| v.value.principal);
-        let Some(mine) = owner(row) else { return false };
-        self.rows_of(self.entries[row as usize].material)
-            .any(|other| other != row && owner(other).is_some_and(|theirs| theirs != mine))
+    /// Marks the rows that claim a hash, when they do so at once and for different principals.
+    fn mark_conflict(&mut self, material: Material) {
+        let owners = self.rows_of(material).filter_map(|row| {
+            let version = self.timeline.newest(row).filter(|version| version.to == OPEN)?;
+            Some((row, version.value.principal))
+        });
+        let owners: Vec<(u32, u32)> = owners.collect();
+        if owners.iter().any(|(_, principal)| *principal != owners[0].1) {
+            for (row, _) in owners {
+                self.entries[row as usize].conflicting = true;
+            }
+        }
     }
 
     /// The row that was added first for a key id: of a changed secret the current one.
@@ -349,7 +370,6 @@ fn eighths(hash: &[u8; 32]) -> [u32; 8] {
     words
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the high half of 128 bits is 64 bits")]
 const fn high_half(hash: u128) -> u64 {
     (hash >> 64) as u64
 }

@@ -7,8 +7,7 @@
 
 use super::values::RouteValue;
 
-/// Deepest path that is looked at, and the work one look-up may do.
-const SEGMENTS_MAX: usize = 64;
+/// The work that one look-up may do: templates full of parameters can be tried in many ways.
 const STEPS_MAX: u32 = 4096;
 
 #[derive(Default)]
@@ -77,20 +76,15 @@ impl Routes {
         if self.nodes.is_empty() {
             return None;
         }
-        let mut parts = [""; SEGMENTS_MAX];
-        let mut count = 0;
-        for segment in segments(path) {
-            *parts.get_mut(count)? = segment;
-            count += 1;
-        }
         let mut steps = STEPS_MAX;
-        self.walk(0, &parts[..count], &mut steps, &|routes: &[u32]| self.choose(routes, method, &suits))
+        self.walk(0, without_query(path), &mut steps, &|routes: &[u32]| self.choose(routes, method, &suits))
     }
 
-    fn walk(&self, at: usize, rest: &[&str], steps: &mut u32, choose: &impl Fn(&[u32]) -> Option<u32>) -> Option<u32> {
+    /// Goes no deeper than the longest template, however long the path is.
+    fn walk(&self, at: usize, path: &str, steps: &mut u32, choose: &impl Fn(&[u32]) -> Option<u32>) -> Option<u32> {
         *steps = steps.checked_sub(1)?;
         let node = &self.nodes[at];
-        let found = match rest.split_first() {
+        let found = match next_segment(path) {
             None => choose(&node.ends),
             Some((segment, rest)) => {
                 let literal = node.literals.binary_search_by(|(literal, _)| (**literal).cmp(segment)).ok();
@@ -100,7 +94,7 @@ impl Routes {
                     .or_else(|| node.parameter.and_then(|child| self.walk(child as usize, rest, steps, choose)))
             }
         };
-        found.or_else(|| choose(&node.rest))
+        found.or_else(|| if node.rest.is_empty() { None } else { choose(&node.rest) })
     }
 
     fn choose(&self, routes: &[u32], method: &str, suits: &impl Fn(&RouteValue) -> bool) -> Option<u32> {
@@ -129,8 +123,26 @@ impl Routes {
 
 /// Segments of a path or template, without its query.
 pub(super) fn segments(path: &str) -> impl Iterator<Item = &str> {
-    let path = path.split(['?', '#']).next().unwrap_or("");
-    path.split('/').filter(|segment| !segment.is_empty())
+    let mut rest = without_query(path);
+    std::iter::from_fn(move || {
+        let (segment, after) = next_segment(rest)?;
+        rest = after;
+        Some(segment)
+    })
+}
+
+fn without_query(path: &str) -> &str {
+    let end = memchr::memchr2(b'?', b'#', path.as_bytes()).unwrap_or(path.len());
+    path.get(..end).unwrap_or(path)
+}
+
+/// The first segment that is not empty, and the path after it.
+fn next_segment(path: &str) -> Option<(&str, &str)> {
+    let path = path.trim_start_matches('/');
+    if path.is_empty() {
+        return None;
+    }
+    Some(path.split_once('/').unwrap_or((path, "")))
 }
 
 /// The name of a parameter segment.

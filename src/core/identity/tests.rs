@@ -13,6 +13,11 @@ use crate::secret::{Credential, Pepper, Schemes, Slips};
 const KEY: &str = "ck_live_0123456789abcdef0123456789abcdef";
 const OTHER_KEY: &str = "ck_live_fedcba9876543210fedcba9876543210";
 
+/// Part of an ASCII text.
+fn part(text: &str, range: impl std::slice::SliceIndex<str, Output = str>) -> &str {
+    text.get(range).unwrap()
+}
+
 fn pepper() -> Pepper {
     Pepper::new(b"a pepper for tests only").unwrap()
 }

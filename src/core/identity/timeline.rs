@@ -32,18 +32,28 @@ impl Default for Moment {
     }
 }
 
+/// When a row holds.
+#[derive(Clone, Copy)]
+pub(super) struct Span {
+    pub(super) from: i64,
+    pub(super) to: i64,
+    pub(super) dated: bool,
+}
+
 /// A row's content from `from` (inclusive) to `to` (exclusive), and the version before it.
 #[derive(Clone, Copy)]
 pub(super) struct Version<V> {
     pub(super) from: i64,
     pub(super) to: i64,
     older: u32,
+    /// The row itself says from when it holds; else `from` is when a snapshot showed it.
+    pub(super) dated: bool,
     pub(super) value: V,
 }
 
 impl<V> Version<V> {
-    pub(super) fn new(from: i64, to: i64, value: V) -> Self {
-        Self { from, to, older: NONE, value }
+    pub(super) fn new(span: Span, value: V) -> Self {
+        Self { from: span.from, to: span.to, older: NONE, dated: span.dated, value }
     }
 }
 
@@ -80,6 +90,11 @@ impl<V: Copy> Timeline<V> {
         self.latest.get(ix as usize).is_some_and(Option::is_some)
     }
 
+    /// Whether the row has one version only, without dates.
+    pub(super) fn is_undated(&self, ix: u32) -> bool {
+        self.newest(ix).is_some_and(|version| version.older == NONE && !version.dated)
+    }
+
     /// Whether the row is the same at every instant.
     pub(super) fn is_constant(&self, ix: u32) -> bool {
         match self.latest.get(ix as usize) {
@@ -88,26 +103,30 @@ impl<V: Copy> Timeline<V> {
         }
     }
 
-    /// Adds a version. `false` when it begins at the same instant as one that is there: then it takes its place.
-    pub(super) fn insert(&mut self, ix: u32, mut version: Version<V>) -> bool {
+    /// Adds a version. Returns the one that it met in its place, if any: that began at the same instant, or neither
+    /// has dates (two snapshots hold the row). The later one counts.
+    pub(super) fn insert(&mut self, ix: u32, mut version: Version<V>) -> Option<V> {
         let slot = ix as usize;
         if self.latest.len() <= slot {
             self.latest.resize_with(slot + 1, || None);
         }
         let Some(latest) = &mut self.latest[slot] else {
             self.latest[slot] = Some(version);
-            return true;
+            return None;
         };
-        if version.from == latest.from {
-            version.older = latest.older;
-            *latest = version;
-            return false;
+        if version.from == latest.from || !version.dated && !latest.dated {
+            let rival = latest.value;
+            if version.from >= latest.from {
+                version.older = latest.older;
+                *latest = version;
+            }
+            return Some(rival);
         }
         let spill = code_of(self.older.len());
         if version.from > latest.from {
             self.older.push(std::mem::replace(latest, version));
             latest.older = spill;
-            return true;
+            return None;
         }
         // Walk to the first version that does not begin after the new one.
         let (mut before, mut at) = (NONE, latest.older);
@@ -120,8 +139,7 @@ impl<V: Copy> Timeline<V> {
             && same.from == version.from
         {
             version.older = same.older;
-            *same = version;
-            return false;
+            return Some(std::mem::replace(same, version).value);
         }
         version.older = at;
         self.older.push(version);
@@ -129,7 +147,7 @@ impl<V: Copy> Timeline<V> {
             Some(newer) => newer.older = spill,
             None => latest.older = spill,
         }
-        true
+        None
     }
 
     /// Versions of a row, newest first.
@@ -168,10 +186,10 @@ impl<V: Copy> Timeline<V> {
 
     /// Where a row's newest version is one without dates, it begins where the version before it ended: that it
     /// was gone in between is not what such a history means to say.
-    pub(super) fn close_gaps(&mut self, undated: impl Fn(i64) -> bool) {
+    pub(super) fn close_gaps(&mut self) {
         for latest in self.latest.iter_mut().flatten() {
             if let Some(before) = self.older.get(latest.older as usize)
-                && undated(latest.from)
+                && !latest.dated
                 && before.to < latest.from
             {
                 latest.from = before.to;

@@ -1,6 +1,8 @@
 //! The name of a directory's contents: the same for the same rows, whatever files they came in.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use foldhash::quality::{FixedState, FoldHasher};
 
 use super::distinct::code_of;
 use super::keys::Scheme;
@@ -10,8 +12,8 @@ use crate::time;
 /// The time of the newest snapshot and 32 bits of the contents, whatever their order in the files.
 pub(super) fn of(directory: &Directory) -> String {
     let mut sum = 0u64;
-    let mut add = |row: &dyn Fn(&mut DefaultHasher)| {
-        let mut hasher = DefaultHasher::new();
+    let mut add = |row: &dyn Fn(&mut FoldHasher<'static>)| {
+        let mut hasher = FixedState::with_seed(0).build_hasher();
         row(&mut hasher);
         sum = sum.wrapping_add(hasher.finish());
     };

@@ -131,3 +131,25 @@ fn snapshots_of_several_environments_make_one_directory() {
     assert_eq!(directory.as_of(), at("2026-11-24T04:00:00Z"), "no fresher than its oldest part");
     assert!(directory.version().starts_with("2026-11-24T05:00:00Z-"), "{}", directory.version());
 }
+
+#[test]
+fn a_row_in_two_snapshots_is_one_row_and_differences_are_found() {
+    let both = |second: &str| {
+        let mut builder = DirectoryBuilder::new(&pepper());
+        fill(
+            &mut builder,
+            snapshot("2026-11-24T05:00:00Z", "prod"),
+            &[(Table::Principals, "{\"principal_id\":\"p\",\"name\":\"new\"}")],
+        );
+        fill(&mut builder, snapshot("2026-11-23T05:00:00Z", "dev"), &[(Table::Principals, second)]);
+        builder.finish()
+    };
+    let same = both("{\"principal_id\":\"p\",\"name\":\"new\"}");
+    assert!(same.findings.is_empty(), "{:?}", same.findings.list());
+    let older = both("{\"principal_id\":\"p\",\"name\":\"old\"}");
+    assert_eq!(codes(&older.findings), [FindingCode::DuplicateRow]);
+    for loaded in [same, older] {
+        let principal = loaded.directory.find_principal("p").unwrap();
+        assert_eq!(loaded.directory.principal(principal, 0).name, "new", "the later snapshot counts");
+    }
+}

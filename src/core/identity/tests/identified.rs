@@ -64,7 +64,7 @@ fn every_row_gets_the_identity_of_its_time() {
             ("2026-11-24T05:00:00Z", Some(KEY), row()),
             ("2026-05-01T00:00:00Z", Some(OTHER_KEY), row()),
             ("2026-07-01T00:00:00Z", Some(OTHER_KEY), row()),
-            ("2026-07-01T00:00:00Z", Some(&KEY[..30]), row()),
+            ("2026-07-01T00:00:00Z", Some(part(KEY, ..30)), row()),
             ("2026-07-01T00:00:00Z", Some("ck_live_nobody_knows_this_key"), row()),
             ("2026-07-01T00:00:00Z", None, row()),
         ]),
