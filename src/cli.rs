@@ -4,7 +4,7 @@
 
 mod check_config;
 mod check_lake;
-pub mod demo;
+mod demo;
 mod identity;
 mod query;
 mod run;
@@ -24,6 +24,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArguments),
     /// Prints the effective configuration, secrets masked, without opening anything
     CheckConfig(check_config::CheckConfig),
     /// Reads Kafka and keeps the lake up to date until it is told to stop
@@ -53,6 +54,7 @@ pub enum Answer {
 /// What failed, why, and what to do next.
 pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
     match arguments.command {
+        Command::Demo(arguments) => demo::run(arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
