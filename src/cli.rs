@@ -25,11 +25,11 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArguments),
     /// Prints the effective configuration, secrets masked, without opening anything
     CheckConfig(check_config::CheckConfig),
     /// Reads Kafka and keeps the lake up to date until it is told to stop
     Run(run::RunArguments),
-    Demo(demo::Arguments),
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
     CheckLake(check_lake::CheckLakeArguments),
