@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Answer, Failure};
 use crate::identity::Refresher;
 use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain};
-use crate::pipeline::{self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, any};
+use crate::pipeline::{self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, any};
 use crate::serve::Server;
 use crate::serve::health::Health;
 use crate::source::kafka::KafkaSource;
