@@ -1,16 +1,29 @@
 //! Frames: the bytes of Kafka messages or lines of a file, copied once into one arena a batch.
 
+use std::fmt;
+
 use crate::offsets::{Offset, OffsetSpan, Stream};
 use crate::reject::RejectReason;
 
 /// Frames of one or several streams, in the order they were read, with the spans they cover.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct RawBatch {
     /// When the frames were read, UTC microseconds.
     pub received_at: i64,
     spans: Vec<OffsetSpan>,
     frames: Vec<Slot>,
     arena: Vec<u8>,
+}
+
+/// Coordinates and sizes: frames hold credentials.
+impl fmt::Debug for RawBatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawBatch")
+            .field("spans", &self.spans)
+            .field("frames", &self.frames.len())
+            .field("bytes", &self.arena.len())
+            .finish_non_exhaustive()
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +36,7 @@ struct Slot {
 }
 
 /// One frame with its coordinates.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Frame<'a> {
     /// Index into [`RawBatch::spans`].
     pub span: u32,
@@ -31,6 +44,12 @@ pub struct Frame<'a> {
     pub bytes: &'a [u8],
     /// The source could not deliver the frame, for this reason: `bytes` is empty.
     pub unreadable: Option<RejectReason>,
+}
+
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frame({} bytes at {})", self.bytes.len(), self.offset)
+    }
 }
 
 impl RawBatch {

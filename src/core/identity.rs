@@ -39,6 +39,7 @@ mod diff;
 mod distinct;
 mod fields;
 mod findings;
+mod formats;
 mod grants;
 mod history;
 mod identify;
@@ -55,6 +56,7 @@ mod version;
 mod views;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use ipnet::IpNet;
 
@@ -119,6 +121,8 @@ pub struct Directory {
     grants: Grants,
     routes: Routes,
     gateways: Vec<GatewayValue>,
+    /// Codes of prefixes; see `formats.rs`.
+    retired_formats: OnceLock<Vec<u32>>,
 }
 
 /// Counts only: the contents are not for logs.

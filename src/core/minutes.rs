@@ -84,6 +84,36 @@ pub static MINUTE_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
+/// What a column of the `entity_minutes` table means, with its unit; empty for a name that is none of them.
+#[must_use]
+pub fn meaning_of_minute_column(name: &str) -> &'static str {
+    match name {
+        "minute" => "start of the minute in which the requests arrived, UTC",
+        "entity_kind" => "what is counted: key, source (a client network), tenant or route",
+        "entity" => "key id, network, tenant id, or method and route",
+        "tenant_id" => "tenant of a key or tenant; null for sources and routes",
+        "cause" => "root cause that all requests of the row ended with; null when they were not refused",
+        "requests" => "requests; the sum of the four outcomes that follow",
+        "served" => "requests that were answered",
+        "refused" => "requests that were refused for a reason that is about the caller",
+        "client_errors" => "other answers of 400 to 499",
+        "server_errors" => "other answers of 500 to 599",
+        "first_served" => "served requests that were the first to their route within this partial",
+        "first_refused" => "refused requests that were the first to their route within this partial",
+        "request_bytes" => "size of the requests, bytes",
+        "response_bytes" => "size of the responses, bytes",
+        "input_tokens" => "prompt tokens",
+        "output_tokens" => "generated tokens",
+        "cost_micros" => "cost in millionths of the billing currency",
+        "networks" => "hashes of distinct client networks, at most 16; empty for sources",
+        "agents" => "hashes of distinct user agents, at most 16",
+        "routes" => "hashes of distinct routes, at most 16; empty for routes",
+        "tenants_asked" => "hashes of distinct tenants asked for, at most 16",
+        "keys" => "hashes of distinct fingerprints of credentials, at most 16; empty for keys",
+        _ => "",
+    }
+}
+
 fn set_item() -> Arc<Field> {
     Arc::new(Field::new("element", DataType::Int64, false))
 }

@@ -88,6 +88,24 @@ pub static REJECT_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
+/// What a column of the `rejects` table means, with its unit; empty for a name that is none of them.
+#[must_use]
+pub fn meaning_of_reject_column(name: &str) -> &'static str {
+    match name {
+        "topic" => "Kafka topic, or the name of the replayed file",
+        "partition" => "Kafka partition; 0 for files",
+        "offset" => "Kafka offset, or line number from 0",
+        "part" => "position of the document in its frame, from 0",
+        "ingested_at" => "when the frame was read by Claviger, UTC",
+        "reason" => "why it could not be read",
+        "detail" => "the field or rule that failed; never input",
+        "bytes" => "size of what was rejected, bytes",
+        "hash" => "keyed hash of what was rejected: first 16 bytes of HMAC-SHA-256, hex",
+        "excerpt" => "its beginning, with everything that could be a secret replaced by its length",
+        _ => "",
+    }
+}
+
 /// Collects rejects of one batch.
 #[derive(Debug, Default)]
 pub struct RejectBuilder {
@@ -163,8 +181,8 @@ impl RejectBuilder {
 /// Characters of the excerpt that is kept of a frame.
 const EXCERPT_CHARS: usize = 160;
 
-/// The start of a frame with every run of five or more letters, digits and token characters replaced by its
-/// length, unless it is a lower-case word: enough to see what kind of line it was, too little to hold a key.
+/// The start of a frame with every run of five or more characters replaced by its length, unless it is one of the
+/// words that log lines are made of; only white space and what JSON is built of ends a run. Enough to see what kind of line it was, too little to hold a key.
 #[must_use]
 pub fn excerpt(frame: &[u8]) -> String {
     let head = &frame[..frame.len().min(4 * EXCERPT_CHARS)];
@@ -173,19 +191,17 @@ pub fn excerpt(frame: &[u8]) -> String {
     let mut run = String::new();
     let flush = |run: &mut String, out: &mut String| {
         let word = run.len() <= 16 && run.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        if run.len() < 5 || (word && is_plain_word(run)) {
+        let length = run.chars().count();
+        if length < 5 || (word && is_plain_word(run)) {
             out.push_str(run);
         } else {
-            out.push_str(&format!("‹{}›", run.len()));
+            out.push_str(&format!("‹{length}›"));
         }
         run.clear();
     };
     for c in text.chars() {
-        if c.is_ascii_alphanumeric()
-            || matches!(c, '-' | '_' | '+' | '/' | '=' | '.' | '~' | '%' | '\\')
-            || !c.is_ascii()
-        {
-            run.push(c);
+        if !c.is_whitespace() && !matches!(c, '{' | '}' | '[' | ']' | '"' | ':' | ',') {
+            run.push(if c.is_control() { '␀' } else { c });
             continue;
         }
         flush(&mut run, &mut out);

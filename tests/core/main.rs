@@ -8,7 +8,11 @@
 
 mod support;
 
+mod canary;
+mod contract;
 mod decode;
 mod identity;
 mod ingest_world;
+mod precedence;
 mod properties;
+mod tidiness;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use claviger_core::decode::DecodeOptions;
-use claviger_core::identity::{Directory, DirectoryBuilder, Place, Snapshot, Table};
+use claviger_core::identity::{Directory, DirectoryBuilder, Place, Severity, Snapshot, Table};
 use claviger_core::secret::Pepper;
 use claviger_core::time;
 
@@ -39,13 +39,18 @@ pub(crate) fn directory(as_of: i64, rows: &[(Table, serde_json::Value)]) -> Arc<
         builder.push_json(*table, Place { file: table.name(), line }, row.to_string().as_bytes());
     }
     let loaded = builder.finish();
-    assert!(loaded.findings.is_empty(), "{:?}", loaded.findings.list());
+    assert_eq!(loaded.findings.count(Severity::Error), 0, "{:?}", loaded.findings.list());
     Arc::new(loaded.directory)
+}
+
+/// The top of the repository.
+pub(crate) fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the core lies two folders down")
 }
 
 /// Files below `tests/fixtures/decode`, by path.
 pub(crate) fn fixtures() -> Vec<(PathBuf, Vec<u8>)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/decode");
+    let root = repository().join("tests/fixtures/decode");
     let mut files = Vec::new();
     for folder in std::fs::read_dir(root).expect("fixtures").map(|entry| entry.expect("an entry").path()) {
         if folder.is_dir() {

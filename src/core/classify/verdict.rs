@@ -38,6 +38,7 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
         (None, None, Some(verdict)) => verdict,
         (None, None, None) => (RootCause::Undecidable, Confidence::Possible),
     };
+    alternatives.retain(|other| *other != cause);
     if let Some((guess, _)) = first
         && guess != cause
     {

@@ -156,7 +156,7 @@ impl<'a> Witness<'a> {
         CredentialFact::Shown {
             read_here: gateway.is_none_or(reads),
             shape: if kind == "api_key" || kind == "bearer" {
-                gateway.map_or(Shape::NoRule, |gateway| shape(credential, gateway))
+                gateway.map_or(Shape::NoRule, |gateway| shape(credential, gateway, self.directory))
             } else {
                 Shape::NoRule
             },
@@ -340,7 +340,7 @@ fn tenant_fact<'a>(tenant: Option<&TenantAt<'a>>, principal: Option<&PrincipalAt
 }
 
 /// Whether a credential can be a key of a gateway's platform.
-fn shape(credential: &Credential, gateway: &Gateway<'_>) -> Shape {
+fn shape(credential: &Credential, gateway: &Gateway<'_>, directory: &Directory) -> Shape {
     let rule = gateway.key_shape;
     if credential.length == 0 || rule.prefixes.is_empty() && rule.length.is_none() && rule.alphabet.is_none() {
         return Shape::NoRule;
@@ -349,5 +349,9 @@ fn shape(credential: &Credential, gateway: &Gateway<'_>) -> Shape {
     let length = rule.length.is_none_or(|length| length == credential.length);
     let alphabet =
         rule.alphabet.is_none_or(|alphabet| credential.alphabet <= alphabet) && credential.alphabet != Alphabet::Other;
-    if prefix && length && alphabet { Shape::Fits } else { Shape::CannotBe }
+    match prefix {
+        true if length && alphabet => Shape::Fits,
+        false if directory.is_format_retired(&credential.prefix) => Shape::Retired,
+        true | false => Shape::CannotBe,
+    }
 }

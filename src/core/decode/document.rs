@@ -31,11 +31,12 @@ const AHEAD_MAX_US: i64 = 24 * 3_600 * 1_000_000;
 const MESSAGE_BYTES_MAX: usize = 240;
 /// Longest of any other text that is kept, bytes.
 const TEXT_BYTES_MAX: usize = 1_024;
+/// Shortest credential that is looked for in the other texts of its request: shorter ones are words as well.
+const ECHO_BYTES_MIN: usize = 8;
 
 /// Why a document is rejected: the reason, and a field name or fixed text.
 type Refusal = (RejectReason, &'static str);
 
-#[derive(Debug)]
 pub(super) struct Reader {
     options: DecodeOptions,
     places: Vec<String>,
@@ -48,7 +49,13 @@ pub(super) struct Reader {
     rejects: RejectBuilder,
 }
 
-#[derive(Debug)]
+/// Names the formats only: what was read last is still in the buffers.
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.formats.iter().map(|reader| reader.format)).finish()
+    }
+}
+
 struct FormatReader {
     format: Format,
     layout: Layout<Slot>,
@@ -56,7 +63,7 @@ struct FormatReader {
 }
 
 /// What rows go into, and what they need to get there.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Columns {
     received_at: i64,
     schemes: Schemes,
@@ -291,7 +298,11 @@ impl Columns {
             }
         }
         if !in_url.is_empty() && count < keys.len() {
-            let password = in_url.split_once(':').map_or(in_url, |(_, password)| password);
+            let password = match in_url.split_once(':') {
+                Some((user, "")) => user,
+                Some((_, password)) => password,
+                None => in_url,
+            };
             keys[count] = (u8::MAX, CredentialKind::Basic, uri::percent_decoded(password));
             count += 1;
         }
@@ -343,9 +354,24 @@ impl Columns {
         {
             draft.row.gateway_code = "rate_limit_spent";
         }
-        let path = scrub(bounded(uri::path(target), TEXT_BYTES_MAX), &options.key_prefixes);
-        let request_id = scrub(bounded(draft.row.request_id, TEXT_BYTES_MAX), &options.key_prefixes);
-        let trace_id = scrub(bounded(draft.row.trace_id, TEXT_BYTES_MAX), &options.key_prefixes);
+        let row = &draft.row;
+        let own_prefixes = options.key_prefixes.as_slice();
+        let plain = |text| without_echoes(text, keys);
+        let [host, route, user_agent, client_address, consumer, gateway_code, tenant_asked] = [
+            row.host.rsplit_once('@').map_or(row.host, |(_, host)| host),
+            row.route,
+            row.user_agent,
+            row.client_address,
+            row.consumer,
+            row.gateway_code,
+            row.tenant_asked,
+        ]
+        .map(plain);
+        let message = plain(row.gateway_message);
+        let gateway_message = kept(&message, own_prefixes, MESSAGE_BYTES_MAX);
+        let [path, request_id, trace_id] = [uri::path(target), row.request_id, row.trace_id].map(plain);
+        let [path, request_id, trace_id] =
+            [&path, &request_id, &trace_id].map(|text| kept(text, own_prefixes, TEXT_BYTES_MAX));
         let row = crate::event::Row {
             topic: &at.stream.topic,
             partition: Some(at.stream.partition),
@@ -355,11 +381,28 @@ impl Columns {
             path: &path,
             request_id: &request_id,
             trace_id: &trace_id,
-            gateway_message: bounded(draft.row.gateway_message, MESSAGE_BYTES_MAX),
+            host: &host,
+            route: &route,
+            user_agent: &user_agent,
+            client_address: &client_address,
+            consumer: &consumer,
+            gateway_code: &gateway_code,
+            gateway_message: &gateway_message,
+            tenant_asked: &tenant_asked,
             ..draft.row.clone()
         };
         self.events.push(&row);
         Ok(())
+    }
+}
+
+/// `text` without the credentials of its request: error messages quote them, callers put them into paths.
+fn without_echoes<'t>(text: &'t str, keys: &[(u8, CredentialKind, Cow<'_, str>)]) -> Cow<'t, str> {
+    let echoed = |key: &&str| key.len() >= ECHO_BYTES_MIN && text.len() >= key.len() && text.contains(*key);
+    let mut echoes = keys.iter().map(|(_, _, key)| key.as_ref()).filter(echoed);
+    match echoes.next() {
+        None => Cow::Borrowed(text),
+        Some(first) => Cow::Owned(echoes.fold(text.replace(first, "…"), |text, key| text.replace(key, "…"))),
     }
 }
 
@@ -447,6 +490,14 @@ fn refusal_of(error: JsonError) -> Refusal {
     }
 }
 
+/// What may be stored of a text: masked first and cut then, since a cut secret no longer looks like one.
+fn kept<'t>(text: &'t str, own_prefixes: &[String], bytes_max: usize) -> Cow<'t, str> {
+    match scrub(text, own_prefixes) {
+        Cow::Borrowed(text) => Cow::Borrowed(bounded(text, bytes_max)),
+        Cow::Owned(text) => Cow::Owned(bounded(&text, bytes_max).to_owned()),
+    }
+}
+
 /// The start of `text`, cut at a character boundary.
 fn bounded(text: &str, bytes_max: usize) -> &str {
     text.get(..text.floor_char_boundary(bytes_max)).unwrap_or("")
@@ -499,11 +550,8 @@ fn scrub_columns(mut events: Events, own_prefixes: &[String]) -> Events {
         if dict.values().iter().flatten().all(clean) {
             continue;
         }
-        let values: StringArray = dict
-            .values()
-            .iter()
-            .map(|text| text.map(|text| scrub(bounded(text, TEXT_BYTES_MAX), own_prefixes)))
-            .collect();
+        let values: StringArray =
+            dict.values().iter().map(|text| text.map(|text| kept(text, own_prefixes, TEXT_BYTES_MAX))).collect();
         let replaced = DictionaryArray::<Int32Type>::new(dict.array().keys().clone(), Arc::new(values));
         debug_assert_eq!(replaced.len(), events.len());
         events = events.replacing(column, Arc::new(replaced));

@@ -63,8 +63,8 @@ pub(crate) enum Slot {
     Fingerprint,
 }
 
-/// A row in the making: what the log said, before paths are cut and credentials hashed.
-#[derive(Debug, Default)]
+/// A row in the making: what the log said, before paths are cut and credentials hashed. Not to be printed.
+#[derive(Default)]
 pub(crate) struct Draft<'a> {
     pub row: Row<'a>,
     pub uri: &'a str,
@@ -83,8 +83,8 @@ pub(crate) struct Draft<'a> {
     presented_count: usize,
 }
 
-/// A credential as it stood in the log.
-#[derive(Clone, Copy, Debug, Default)]
+/// A credential as it stood in the log. Not to be printed.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Presented<'a> {
     /// Index into the places of the options.
     pub place: u8,
@@ -129,7 +129,7 @@ impl<'a> Draft<'a> {
             Slot::Gateway => row.gateway = text,
             Slot::RequestId => row.request_id = text,
             Slot::TraceId => row.trace_id = text,
-            Slot::Traceparent => row.trace_id = text.get(3..35).unwrap_or(text),
+            Slot::Traceparent => row.trace_id = trace_of(text).unwrap_or(text),
             Slot::Method => row.method = text,
             Slot::Host => row.host = text,
             Slot::Uri => self.uri = text,
@@ -162,6 +162,11 @@ impl<'a> Draft<'a> {
 /// Missing, null, empty and `-` are four spellings of none.
 fn is_none(text: &str) -> bool {
     text.is_empty() || text == "-"
+}
+
+/// The trace id of a W3C `traceparent`: 32 hex digits after the version.
+fn trace_of(parent: &str) -> Option<&str> {
+    parent.get(3..35).filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// An HTTP status, also when written as text.

@@ -1,11 +1,12 @@
 //! Masks what looks like a secret in free text: paths, messages, agents, ids.
 //!
 //! Known credentials are hashed by the decoder; this is the net below, for keys that callers put where no
-//! key belongs. It masks tokens with an issuer's prefix, JSON web tokens, and long mixed tokens; it leaves
-//! UUIDs, hex digests and numbers, which are ids far more often than keys.
+//! key belongs. It masks tokens with an issuer's prefix, JSON web tokens, long mixed tokens, and whatever follows
+//! a word like `password=` or `Bearer`; it leaves UUIDs, hex digests and numbers, which are ids far more often than keys.
 
 use std::borrow::Cow;
 
+use super::uri::percent_decoded;
 use crate::secret::prefix_of;
 
 /// Prefixes of keys of well-known issuers. `decode.key_prefixes` adds the operator's own.
@@ -40,9 +41,14 @@ const ISSUERS: &[&str] = &[
 /// Shortest token that is taken for a secret.
 const SECRET_MIN: usize = 16;
 
+/// Words before a secret, and the shortest token that is one for standing there.
+const ANNOUNCED_BY: &[&str] =
+    &["bearer ", "basic ", "token ", "key=", "key:", "token=", "secret=", "password=", "passwd=", "pwd=", "auth="];
+const ANNOUNCED_MIN: usize = 8;
+
 /// `text` with every token that looks like a secret masked; borrowed when there is none.
 pub(crate) fn scrub<'a>(text: &'a str, own_prefixes: &[String]) -> Cow<'a, str> {
-    if text.len() < SECRET_MIN {
+    if text.len() < ANNOUNCED_MIN {
         return Cow::Borrowed(text);
     }
     let mut out = String::new();
@@ -52,9 +58,9 @@ pub(crate) fn scrub<'a>(text: &'a str, own_prefixes: &[String]) -> Cow<'a, str> 
         if is_token_byte(byte) {
             continue;
         }
-        if at - start >= SECRET_MIN
-            && let Some(token) = text.get(start..at)
-            && let Some(secret) = secret_in(token, own_prefixes)
+        if at - start >= ANNOUNCED_MIN
+            && let Some((before, token)) = text.get(..at).and_then(|text| text.split_at_checked(start))
+            && let Some(secret) = secret_in(token, own_prefixes).or_else(|| announced(before, token))
         {
             let from = start + token.len() - secret.len();
             out.push_str(text.get(copied..from).unwrap_or(""));
@@ -75,8 +81,27 @@ fn is_token_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'%')
 }
 
+/// A token of any kind after a word that announces a secret. It holds a digit: `basic authentication` is none.
+fn announced<'t>(before: &str, token: &'t str) -> Option<&'t str> {
+    let announces = |word: &&str| {
+        let start = before.len().checked_sub(word.len());
+        start.and_then(|start| before.get(start..)).is_some_and(|end| end.eq_ignore_ascii_case(word))
+    };
+    (before.ends_with([' ', '=', ':']) && token.bytes().any(|byte| byte.is_ascii_digit()))
+        .then_some(token)
+        .filter(|_| ANNOUNCED_BY.iter().any(announces))
+}
+
 /// The part of a token, to its end, that is to be masked.
 fn secret_in<'t>(token: &'t str, own_prefixes: &[String]) -> Option<&'t str> {
+    if token.len() < SECRET_MIN {
+        return None;
+    }
+    if let Cow::Owned(decoded) = percent_decoded(token)
+        && decoded != token
+    {
+        return matches!(scrub(&decoded, own_prefixes), Cow::Owned(_)).then_some(token);
+    }
     if token.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
         return None;
     }
@@ -124,6 +149,11 @@ mod tests {
             ("key=zz9AAAAAAAAAAAAAAAAAA", "key=…"),
             ("acme_prod_s3cr3ts3cr3ts3cr3t", "acme_prod_…"),
             ("token Ab3dEf6hIj9kLm2nOp5qRs8tUv", "token …"),
+            ("/v1/ck%5Flive%5F0123456789abcdef0123/x", "/v1/…/x"),
+            ("bad header Basic dXNlcjpwYTU1", "bad header Basic …"),
+            ("curl password=pa55word1", "curl password=…"),
+            ("Basic authentication required, see RFC 7617", "Basic authentication required, see RFC 7617"),
+            ("/v1/caf%C3%A9s/nearby/list", "/v1/caf%C3%A9s/nearby/list"),
             ("/orders/6fa459ea-ee8a-3ca4-894e-db77e160355e", "/orders/6fa459ea-ee8a-3ca4-894e-db77e160355e"),
             ("/blobs/d41d8cd98f00b204e9800998ecf8427e", "/blobs/d41d8cd98f00b204e9800998ecf8427e"),
             (
