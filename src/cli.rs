@@ -10,8 +10,6 @@ mod query;
 mod replay;
 mod run;
 
-use std::error::Error as _;
-
 use clap::{CommandFactory as _, Parser, Subcommand};
 use claviger_core::fault::{Blame, Fault};
 
@@ -25,11 +23,11 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::DemoArguments),
     /// Prints the effective configuration, secrets masked, without opening anything
     CheckConfig(check_config::CheckConfig),
     /// Reads Kafka and keeps the lake up to date until it is told to stop
     Run(run::RunArguments),
-    Demo(demo::Arguments),
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
     CheckLake(check_lake::CheckLakeArguments),
@@ -96,10 +94,6 @@ impl Failure {
     #[must_use]
     pub fn usage(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { message: message.into(), hint: hint.into(), blame: Blame::Operator }
-    }
-
-    fn bug(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: "please report it with the lines above".to_owned(), blame: Blame::Bug }
     }
 
     /// Writes the message, its reasons and the hint to standard error.

@@ -37,6 +37,7 @@ pub mod folder;
 pub mod ledger;
 pub mod live;
 pub mod summary;
+pub mod watched;
 
 pub mod run;
 
@@ -59,8 +60,6 @@ pub enum DemoError {
     NotProduced { source: rdkafka::error::KafkaError },
     #[error("cannot write the summary")]
     Mute { source: std::io::Error },
-    #[error("cannot start threads")]
-    NoThreads { source: std::io::Error },
     #[error("the thread that plays the script panicked")]
     PlayerPanicked,
     #[error("the pipeline panicked")]
@@ -86,7 +85,6 @@ impl Fault for DemoError {
             Self::NotOurs { .. } => "choose a folder that does not exist yet with --data".to_owned(),
             Self::NoBroker { .. } => "it needs a free port on 127.0.0.1: check the limits on sockets".to_owned(),
             Self::NotProduced { .. } => "run it again; if it stays, run with a lower --rate".to_owned(),
-            Self::NoThreads { .. } => "check the limits on processes and threads".to_owned(),
             Self::Mute { .. } => "check where standard output goes".to_owned(),
             Self::PlayerPanicked | Self::PipelinePanicked => "please report it with the lines above".to_owned(),
         }
@@ -99,8 +97,7 @@ impl Fault for DemoError {
             | Self::Unwritable { .. }
             | Self::NoBroker { .. }
             | Self::NotProduced { .. }
-            | Self::Mute { .. }
-            | Self::NoThreads { .. } => Blame::Environment,
+            | Self::Mute { .. } => Blame::Environment,
             Self::PlayerPanicked | Self::PipelinePanicked => Blame::Bug,
         }
     }

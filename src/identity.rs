@@ -5,6 +5,7 @@
 
 mod csv_file;
 mod folder;
+mod memory;
 mod ndjson_file;
 mod parquet_file;
 mod refresher;
@@ -17,7 +18,7 @@ use claviger_core::identity::{SnapshotError, Table};
 use claviger_core::secret::Pepper;
 
 pub use folder::load;
-pub use refresher::Refresher;
+pub use refresher::{Refresher, Sources};
 
 /// Why a folder cannot be used as a snapshot. Rows that are not in order are findings instead.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +39,8 @@ pub enum IdentityError {
     BadParquet { path: PathBuf, source: parquet::errors::ParquetError },
     #[error("`{}` is no Parquet file that can be read", path.display())]
     BadBatch { path: PathBuf, source: arrow::error::ArrowError },
+    #[error("cannot write to `{}`", path.display())]
+    Unwritable { path: PathBuf, source: std::io::Error },
     #[error("the pepper is shorter than {} bytes", Pepper::LENGTH_MIN)]
     ShortPepper,
     #[error("the folder changed while it was read")]
@@ -56,6 +59,9 @@ impl Fault for IdentityError {
             }
             Self::Twice { .. } => "keep one of them: which rows count would depend on their order".to_owned(),
             Self::Unreadable { .. } => "check that the file exists and that this user may read it".to_owned(),
+            Self::Unwritable { .. } => {
+                "check free space and rights there; deletions are forgotten at a restart".to_owned()
+            }
             Self::BadSnapshot { .. } => {
                 "write {\"as_of\": \"2026-11-24T05:00:00Z\", \"source\": \"...\", \"environment\": \"prod\"} into it"
                     .to_owned()
@@ -71,7 +77,7 @@ impl Fault for IdentityError {
     fn blame(&self) -> Blame {
         match self {
             Self::NoFolder { .. } | Self::NoKeys { .. } | Self::Twice { .. } | Self::ShortPepper => Blame::Operator,
-            Self::Unreadable { .. } | Self::Changing => Blame::Environment,
+            Self::Unreadable { .. } | Self::Unwritable { .. } | Self::Changing => Blame::Environment,
             Self::BadSnapshot { .. } | Self::BadCsv { .. } | Self::BadParquet { .. } | Self::BadBatch { .. } => {
                 Blame::Data
             }
@@ -81,7 +87,7 @@ impl Fault for IdentityError {
 
     fn retry(&self) -> Retry {
         match self {
-            Self::Changing | Self::Unreadable { .. } => Retry::WithBackoff,
+            Self::Changing | Self::Unreadable { .. } | Self::Unwritable { .. } => Retry::WithBackoff,
             Self::NoFolder { .. }
             | Self::NoKeys { .. }
             | Self::Twice { .. }

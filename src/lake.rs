@@ -13,7 +13,6 @@ mod error;
 mod layout;
 mod log;
 mod maintain;
-mod order;
 mod read;
 mod schema;
 mod stats;

@@ -13,7 +13,7 @@ use crate::lake::{Lake, LakeReport, audit};
 #[command(after_help = "Example: claviger check-lake --lake ./lake --json
 
 Exit code 1 when an offset is lost or stored twice, or a compaction changed rows.")]
-pub struct CheckLakeArguments {
+pub(super) struct CheckLakeArguments {
     /// Folder or URL of the lake
     #[arg(long, value_name = "DIR")]
     lake: String,
@@ -46,8 +46,10 @@ fn to_json(report: &LakeReport) -> String {
 fn to_text(report: &LakeReport) -> String {
     use std::fmt::Write as _;
     let mut text = String::new();
-    // Writing to a String cannot fail.
-    let mut line = |arguments: std::fmt::Arguments<'_>| drop(writeln!(text, "{arguments}"));
+    let mut line = |arguments: std::fmt::Arguments<'_>| {
+        // Writing to a String cannot fail.
+        let _infallible = writeln!(text, "{arguments}");
+    };
     for table in &report.tables {
         line(format_args!(
             "{:<17} version {:>6}  {:>12} rows in {:>5} files, {} MB",

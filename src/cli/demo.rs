@@ -1,16 +1,20 @@
 //! `claviger demo`: the whole product on one machine with nothing else running.
 
-mod pipeline;
-
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use claviger_core::config::{Config, ConfigError};
 
+use super::run::{ingest, stop_signal};
 use super::{Answer, Failure};
-use crate::demo::DemoError;
-use crate::demo::run::{Options, Voice};
+use crate::demo::company::{AI_PREFIX, LIVE_PREFIX, TEST_PREFIX};
+use crate::demo::run::{Options, Seat, Voice};
+use crate::demo::watched::Watched;
+use crate::identity::Refresher;
+use crate::serve::health::Health;
 
 /// Watch a made-up company's API keys fail, and the reasons being named
 #[derive(Debug, Args)]
@@ -19,7 +23,7 @@ Examples:
   claviger demo                       until Ctrl-C, 2000 requests a second
   claviger demo --for 60s --json      one minute, then a summary for machines
   claviger demo --rate 20000 --data /tmp/demo")]
-pub(super) struct Arguments {
+pub(super) struct DemoArguments {
     /// Requests per second, on average
     #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(10..=200_000))]
     rate: u32,
@@ -37,7 +41,7 @@ pub(super) struct Arguments {
     json: bool,
 }
 
-pub(super) fn run(arguments: Arguments) -> Result<Answer, Failure> {
+pub(super) fn run(arguments: DemoArguments) -> Result<Answer, Failure> {
     let terminal = std::io::stdout().is_terminal();
     let voice = match (arguments.json, terminal) {
         (true, _) => Voice::Json,
@@ -51,24 +55,44 @@ pub(super) fn run(arguments: Arguments) -> Result<Answer, Failure> {
         seed: arguments.seed,
         voice,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|source| DemoError::NoThreads { source })?;
     let now = || chrono::Utc::now().timestamp_micros();
-    let interrupted = async {
-        // Where signals cannot be had, `--for` and the terminal's own kill still end it.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    let passed = runtime.block_on(crate::demo::run::run(
-        &options,
-        now(),
-        now,
-        interrupted,
-        pipeline::run,
-        &mut std::io::stdout(),
-    ))?;
+    let mut out = std::io::stdout();
+    let demo = crate::demo::run::run(&options, now(), now, stop_signal(), pipeline, &mut out);
+    let passed = super::wait_for(Box::pin(demo))??;
     Ok(if passed { Answer::Yes } else { Answer::No })
+}
+
+/// The pipeline of `claviger run`, with the demo listening before the lake.
+async fn pipeline(seat: Seat) -> Result<(), Failure> {
+    let config = config_of(&seat)?;
+    let pepper = crate::config::pepper(&config)?;
+    crate::telemetry::start(&config.telemetry)?;
+    let interval = config.identity.refresh_interval_ms.duration();
+    let (refresher, _findings) = Refresher::start(seat.identity, pepper.clone(), interval)?;
+    let health = Arc::new(Health::new(LATE));
+    let mut shutdown = seat.shutdown;
+    let stop = async move {
+        // A demo that has vanished ends the pipeline as well.
+        _ = shutdown.wait_for(|end| *end).await;
+    };
+    let (consumed, verdicts) = (seat.consumed, seat.verdicts);
+    let watched = |sink| Watched::new(sink, consumed, verdicts);
+    Box::pin(ingest(&config, pepper, refresher, health, watched, stop)).await
+}
+
+/// What an operator would write for it.
+fn config_of(seat: &Seat) -> Result<Config, ConfigError> {
+    let identity: Vec<String> = seat.identity.iter().map(|folder| folder.display().to_string()).collect();
+    let written = serde_json::json!({
+        "kafka": { "brokers": [seat.brokers], "topics": seat.topics },
+        "decode": { "key_prefixes": [LIVE_PREFIX, TEST_PREFIX, AI_PREFIX] },
+        "secrets": { "pepper_file": seat.pepper.display().to_string() },
+        "identity": { "dirs": identity, "refresh_interval_ms": "250ms" },
+        "lake": { "uri": seat.lake.display().to_string(), "commit_interval_ms": "1s" },
+        "telemetry": { "log_level": "error" },
+    });
+    let text = toml::to_string(&written).expect("texts and lists have a TOML form");
+    Config::parse(&text, [])
 }
 
 /// `60s`, `5m`, `1h`, or a bare number of seconds.
@@ -94,3 +118,5 @@ fn parse_length(text: &str) -> Result<Duration, String> {
 const TERMINAL_ROWS: usize = 24;
 /// Below this, the pauses after changes of identity would be most of the run.
 const LENGTH_MIN: u64 = 20;
+/// Commits that are this late mean that the lake is stuck.
+const LATE: Duration = Duration::from_secs(10);

@@ -12,7 +12,6 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use clap::{Args, ValueEnum};
 use claviger_core::fault::{Blame, Fault};
 use datafusion::error::DataFusionError;
-use datafusion::execution::context::SQLOptions;
 use futures::StreamExt as _;
 use parquet::arrow::ArrowWriter;
 
@@ -27,7 +26,7 @@ use crate::lake::{Lake, LakeError};
   claviger query --lake ./lake --output parquet --out denied.parquet \"select * from events where cause is not null\"
 
 Tables: events, rejects, entity_minutes, identity_history, gaps.")]
-pub struct QueryArguments {
+pub(super) struct QueryArguments {
     /// Folder or URL of the lake
     #[arg(long, value_name = "DIR")]
     lake: String,
@@ -57,9 +56,7 @@ const TABLE_ROWS_MAX: usize = 10_000;
 #[derive(Debug, thiserror::Error)]
 enum QueryError {
     #[error(transparent)]
-    Lake(#[from] LakeError),
-    #[error("the query is not accepted")]
-    Refused { source: DataFusionError },
+    Lake(LakeError),
     #[error("the query failed")]
     Failed { source: DataFusionError },
     #[error("the result cannot be written")]
@@ -72,9 +69,6 @@ impl Fault for QueryError {
     fn hint(&self) -> String {
         match self {
             Self::Lake(error) => error.hint(),
-            Self::Refused { .. } => {
-                "one SELECT over events, rejects, entity_minutes, identity_history and gaps; `describe events` lists columns".to_owned()
-            }
             Self::Failed { .. } => "narrow the query by `date`, or select fewer columns".to_owned(),
             Self::Unwritable { .. } => "check the path and the free space".to_owned(),
             Self::Unrepresentable { .. } => "try `--output ndjson`".to_owned(),
@@ -84,7 +78,7 @@ impl Fault for QueryError {
     fn blame(&self) -> Blame {
         match self {
             Self::Lake(error) => error.blame(),
-            Self::Refused { .. } | Self::Unrepresentable { .. } => Blame::Operator,
+            Self::Unrepresentable { .. } => Blame::Operator,
             Self::Failed { .. } | Self::Unwritable { .. } => Blame::Environment,
         }
     }
@@ -103,12 +97,10 @@ async fn run(arguments: QueryArguments) -> Result<Answer, Failure> {
 }
 
 async fn answer(arguments: QueryArguments) -> Result<(), QueryError> {
-    let lake = Lake::open_existing(&arguments.lake, Lake::DEFAULT_PIPELINE, &HashMap::new()).await?;
-    let session = lake.session().await?;
-    let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-    let plan =
-        session.sql_with_options(&arguments.sql, read_only).await.map_err(|source| QueryError::Refused { source })?;
-    let mut rows = plan.execute_stream().await.map_err(|source| QueryError::Failed { source })?;
+    let lake = Lake::open_existing(&arguments.lake, Lake::DEFAULT_PIPELINE, &HashMap::new())
+        .await
+        .map_err(QueryError::Lake)?;
+    let mut rows = lake.query(&arguments.sql).await.map_err(QueryError::Lake)?;
     let target: Box<dyn Write + Send> = match &arguments.out {
         Some(path) => Box::new(std::fs::File::create(path).map_err(|source| QueryError::Unwritable { source })?),
         None => Box::new(io::stdout()),

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::{Answer, Failure};
 use crate::identity::Refresher;
 use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain};
-use crate::pipeline::{self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, any};
+use crate::pipeline::{self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, any};
 use crate::serve::Server;
 use crate::serve::health::Health;
 use crate::source::kafka::KafkaSource;
@@ -56,18 +56,26 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
     health.directory_loaded();
 
     let runtime = super::runtime()?;
-    let result = runtime.block_on(ingest(&config, pepper, refresher, health));
+    let result = runtime.block_on(ingest(&config, pepper, refresher, health, |sink| sink, stop_signal()));
     // A stage that did not end in time may still hold a thread: the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result.map(|()| Answer::Yes)
 }
 
-async fn ingest(config: &Config, pepper: Pepper, refresher: Refresher, health: Arc<Health>) -> Result<(), Failure> {
+/// Reads until `stop`. `end` may put something before the lake.
+pub(super) async fn ingest<S: Sink>(
+    config: &Config,
+    pepper: Pepper,
+    refresher: Refresher,
+    health: Arc<Health>,
+    end: impl FnOnce(LakeSink) -> S,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
     let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
     let (writer, signals) = Writer::start(&lake, writer_options(config)).await?;
     let maintenance = maintain(lake.clone(), maintenance_options(&config.lake));
     let directory = refresher.subscribe();
-    let parts = Parts::<Refiner, LakeSink, Directory> {
+    let parts = Parts::<Refiner, S, Directory> {
         source: {
             let kafka = config.kafka.clone();
             let positions = Arc::new(LakePositions::new(lake.clone(), kafka.start, Handle::current()));
@@ -78,11 +86,11 @@ async fn ingest(config: &Config, pepper: Pepper, refresher: Refresher, health: A
         },
         refiners: (0..refine_threads(config)).map(|_| Refiner::new(config.refine_options(pepper.clone()))).collect(),
         directory,
-        sink: LakeSink::new(lake, writer, signals),
+        sink: end(LakeSink::new(lake, writer, signals)),
         beside: vec![("identity", Box::pin(endless(refresher.run()))), ("maintenance", Box::pin(endless(maintenance)))],
         health,
     };
-    pipeline::run(parts, &config.pipeline, stop_signal()).await.map_err(Failure::from)
+    pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from)
 }
 
 /// Work that mends its own failures, and ends only with the flow.

@@ -44,6 +44,7 @@ mod history;
 mod identify;
 mod intake;
 mod keys;
+mod past;
 mod routes;
 mod rows;
 mod sorted;
@@ -143,7 +144,7 @@ impl Directory {
     /// A directory that knows nobody.
     #[must_use]
     pub fn empty() -> Self {
-        Self { version: "empty".to_owned(), ..Self::default() }
+        Self { version: version::EMPTY.to_owned(), ..Self::default() }
     }
 
     /// `as_of` and a hash of the contents: the same for the same snapshot, whatever its file types.

@@ -17,247 +17,16 @@
 //! A table without rows is committed only every [`Protocol::idle_interval_us`], and always before streams
 //! are handed over: most lakes see no rejects for hours, and each commit is a file in the log.
 
+mod messages;
+mod state;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::lake::{Advance, CommitPlan, PerTable, Standing, StreamTable, plan_commit};
 use crate::offsets::{Offset, OffsetSpan, Stream};
 
-/// When to seal and commit, and how long to wait.
-#[derive(Clone, Copy, Debug)]
-pub struct Protocol {
-    /// Rows wait at most this long before they are sealed.
-    pub commit_interval_us: i64,
-    /// A table that got no rows records its positions at this interval.
-    pub idle_interval_us: i64,
-    /// Rows (of all tables) that seal an attempt early.
-    pub seal_rows: u64,
-    /// Bytes of input that seal an attempt early.
-    pub seal_bytes: u64,
-    /// While an attempt is in flight: rows of the next one above which reading pauses.
-    pub pause_rows: u64,
-    /// How long a revoked stream may take to be committed before its rows are dropped instead.
-    pub drain_us: i64,
-    /// Read and compare positions before a commit. Off only in the test that shows what it prevents.
-    pub compare: bool,
-}
-
-impl Default for Protocol {
-    fn default() -> Self {
-        Self {
-            commit_interval_us: 5_000_000,
-            idle_interval_us: 60_000_000,
-            seal_rows: 4_000_000,
-            seal_bytes: 4 << 30,
-            pause_rows: 1_000_000,
-            drain_us: 20_000_000,
-            compare: true,
-        }
-    }
-}
-
-/// What every table holds of a stream, and where to begin if none holds anything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Positions {
-    pub stored: PerTable<Option<Offset>>,
-    /// The configured start, for streams the lake has never seen.
-    pub start: Offset,
-}
-
-impl Positions {
-    /// The next offset that a table needs.
-    #[must_use]
-    pub fn next(&self, table: StreamTable) -> Offset {
-        self.stored[table].unwrap_or(self.start)
-    }
-
-    /// Where reading must begin so that no table misses a row.
-    #[must_use]
-    pub fn resume(&self) -> Offset {
-        StreamTable::ALL.map(|table| self.next(table)).into_iter().min().unwrap_or(self.start)
-    }
-}
-
-/// Facts the shell reports.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Input {
-    /// Streams were given to this process.
-    Assigned(Vec<(Stream, Positions)>),
-    /// A refined batch. `rows` counts what it holds for each table.
-    Batch {
-        spans: Vec<OffsetSpan>,
-        rows: PerTable<u64>,
-        bytes: u64,
-    },
-    /// Time passes; UTC microseconds.
-    Tick(i64),
-    /// The files of an attempt are stored, and visible to nobody yet.
-    Sealed(u64),
-    /// They could not be stored.
-    SealFailed(u64),
-    /// The answer to [`Action::Read`], one value a stream that was asked for.
-    Stored {
-        attempt: u64,
-        table: StreamTable,
-        positions: Vec<(Stream, Option<Offset>)>,
-    },
-    ReadFailed {
-        attempt: u64,
-        table: StreamTable,
-    },
-    /// The table took the commit.
-    Committed {
-        attempt: u64,
-        table: StreamTable,
-    },
-    /// Anything else: it may be in the table or not.
-    CommitUnclear {
-        attempt: u64,
-        table: StreamTable,
-    },
-    /// The answer to [`Action::Locate`].
-    Located(Vec<(Stream, Positions)>),
-    LocateFailed,
-    /// Streams go to another process, which waits until they are handed over.
-    Revoked(Vec<Stream>),
-    /// Streams have already gone to another process.
-    Lost(Vec<Stream>),
-    /// Everything buffered is to be committed now, in all tables.
-    FlushRequested,
-    ShutdownRequested,
-}
-
-/// Orders the shell carries out, in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// Buffer the batch that was just reported, without the rows that `trims` name.
-    Encode(Vec<RowTrim>),
-    /// Forget the batch that was just reported.
-    Discard,
-    /// Close the open files and store them as this attempt's; later rows belong to the next one.
-    Seal {
-        attempt: u64,
-    },
-    /// Read the table's positions of these streams (after a back-off when there were failures) and keep the
-    /// snapshot for the commit.
-    Read {
-        attempt: u64,
-        table: StreamTable,
-        streams: Vec<Stream>,
-        failures: u32,
-    },
-    /// Commit the attempt's files of one table, with the positions, against the snapshot of the last read.
-    Commit {
-        attempt: u64,
-        table: StreamTable,
-        advances: Vec<Advance>,
-    },
-    /// Everything below these offsets is in all tables.
-    Acknowledge(Vec<(Stream, Offset)>),
-    /// Forget all rows, encoded or not, of all attempts.
-    DropBuffers,
-    /// Read the positions of all tables afresh (after a back-off when there were failures).
-    Locate {
-        streams: Vec<Stream>,
-        failures: u32,
-    },
-    /// Read on from here.
-    SeekTo(Stream, Offset),
-    Pause,
-    Resume,
-    /// The streams may go to their next owner.
-    HandOver(Vec<Stream>),
-    /// Offsets were never offered: this stream stays stopped until somebody declares the gap.
-    Halt {
-        stream: Stream,
-        expected: Offset,
-        offered: Offset,
-    },
-    /// Everything is committed or let go: end.
-    Stop,
-}
-
-/// Rows of `stream` below `from` are not for `table`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RowTrim {
-    pub table: StreamTable,
-    pub stream: Stream,
-    pub from: Offset,
-}
-
-/// What a stream is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// Its positions are being read; whatever arrives was read from an old one.
-    Locating,
-    /// Told where to read; batches from before the seek may still arrive.
-    Seeking,
-    Reading,
-    Halted,
-    /// Revoked: no more rows; what is buffered is being committed.
-    Leaving,
-}
-
-#[derive(Debug)]
-struct Reading {
-    phase: Phase,
-    positions: Positions,
-    /// Everything below is buffered or stored.
-    next: Offset,
-}
-
-impl Reading {
-    fn at(positions: Positions) -> Self {
-        Self { phase: Phase::Seeking, positions, next: positions.resume() }
-    }
-
-    fn behind(&self, table: StreamTable) -> bool {
-        self.positions.next(table) < self.next
-    }
-
-    fn behind_anywhere(&self) -> bool {
-        StreamTable::ALL.into_iter().any(|table| self.behind(table))
-    }
-
-    fn keeps_us_draining(&self) -> bool {
-        self.phase == Phase::Leaving && self.behind_anywhere()
-    }
-}
-
-/// What has been buffered since the last seal.
-#[derive(Debug, Default)]
-struct Open {
-    rows: PerTable<u64>,
-    bytes: u64,
-    /// When the first rows came.
-    since: Option<i64>,
-}
-
-impl Open {
-    fn rows_total(&self) -> u64 {
-        self.rows.iter().map(|(_, rows)| rows).sum()
-    }
-}
-
-#[derive(Debug)]
-struct Attempt {
-    id: u64,
-    tables: PerTable<Option<TableCommit>>,
-}
-
-#[derive(Debug)]
-struct TableCommit {
-    advances: Vec<Advance>,
-    failures: u32,
-    stage: Stage,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    Sealing,
-    Reading,
-    Committing,
-    Done,
-}
+pub use messages::{Action, Input, Positions, Protocol, RowTrim};
+use state::{Attempt, Open, Phase, Reading, Stage, TableCommit};
 
 /// The machine. See the module's description.
 #[derive(Debug)]
@@ -273,7 +42,9 @@ pub struct Ingest {
     locate_failures: u32,
     paused: bool,
     drain_until: Option<i64>,
-    flushing: bool,
+    /// What a flush still waits for: offsets that all tables must reach.
+    flushing: BTreeMap<Stream, Offset>,
+    flush_asked: bool,
     stopping: bool,
     stopped: bool,
 }
@@ -292,7 +63,8 @@ impl Ingest {
             locate_failures: 0,
             paused: false,
             drain_until: None,
-            flushing: false,
+            flushing: BTreeMap::new(),
+            flush_asked: false,
             stopping: false,
             stopped: false,
         }
@@ -330,7 +102,8 @@ impl Ingest {
             Input::Revoked(streams) => self.revoked(&streams, &mut actions),
             Input::Lost(streams) => self.lost(&streams, &mut actions),
             Input::FlushRequested => {
-                self.flushing = true;
+                self.flush_asked = true;
+                self.flush();
                 self.seal_if_due(&mut actions);
             }
             Input::ShutdownRequested => {
@@ -339,14 +112,27 @@ impl Ingest {
                 self.revoked(&streams, &mut actions);
             }
         }
+        self.report_flush(&mut actions);
         actions
     }
 
-    /// Whether every offset that was taken in is in all tables.
-    #[must_use]
-    pub fn settled(&self) -> bool {
-        self.flight.is_none()
-            && self.streams.values().all(|reading| reading.phase != Phase::Locating && !reading.behind_anywhere())
+    /// Until every table holds what was taken in when the flush was asked for, all of them are due at once. Rows that had
+    /// to be let go since are read and committed again first; streams that went to others are theirs to finish.
+    fn flush(&mut self) {
+        for (stream, reading) in &self.streams {
+            let target = self.flushing.entry(stream.clone()).or_insert(reading.next);
+            *target = reading.next.max(*target);
+        }
+    }
+
+    fn report_flush(&mut self, actions: &mut Vec<Action>) {
+        self.flushing.retain(|stream, target| {
+            self.streams.get(stream).is_some_and(|reading| reading.positions.resume() < *target)
+        });
+        if self.flush_asked && self.flushing.is_empty() {
+            self.flush_asked = false;
+            actions.push(Action::Flushed);
+        }
     }
 
     fn assigned(&mut self, streams: Vec<(Stream, Positions)>, actions: &mut Vec<Action>) {
@@ -458,7 +244,7 @@ impl Ingest {
     fn table_due(&self, table: StreamTable) -> bool {
         self.open.rows[table] > 0
             || self.draining()
-            || self.flushing
+            || !self.flushing.is_empty()
             || self.behind_since[table].is_some_and(|since| self.now - since >= self.protocol.idle_interval_us)
     }
 
@@ -473,7 +259,7 @@ impl Ingest {
         let waited =
             |since: Option<i64>| since.is_some_and(|since| self.now - since >= self.protocol.commit_interval_us);
         let due = self.draining()
-            || self.flushing
+            || !self.flushing.is_empty()
             || rows >= self.protocol.seal_rows
             || self.open.bytes >= self.protocol.seal_bytes
             || (rows > 0 && waited(self.open.since))
@@ -485,7 +271,6 @@ impl Ingest {
             let advances = if self.table_due(table) { self.advances(table) } else { Vec::new() };
             (!advances.is_empty()).then_some(TableCommit { advances, failures: 0, stage: Stage::Sealing })
         });
-        self.flushing = false;
         if tables.iter().all(|(_, commit)| commit.is_none()) {
             return;
         }
@@ -669,18 +454,97 @@ impl Ingest {
     }
 }
 
-impl TableCommit {
-    fn streams(&self) -> Vec<Stream> {
-        self.advances.iter().map(|advance| advance.stream.clone()).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream() -> Stream {
+        Stream::new("cluster", "topic", 0)
     }
 
-    fn read(&mut self, attempt: u64, table: StreamTable) -> Action {
-        self.stage = Stage::Reading;
-        Action::Read { attempt, table, streams: self.streams(), failures: self.failures }
+    /// A machine that has one stream from offset 0 and took `0..10` in: events only.
+    fn machine() -> Ingest {
+        let protocol = Protocol { commit_interval_us: 5, idle_interval_us: 100, ..Protocol::default() };
+        let mut machine = Ingest::new(protocol, 0);
+        machine.step(Input::Assigned(vec![(stream(), Positions::default())]));
+        assert_eq!(machine.step(events(0, 10)), [Action::Encode(Vec::new())]);
+        machine
     }
 
-    fn write(&mut self, attempt: u64, table: StreamTable) -> Action {
-        self.stage = Stage::Committing;
-        Action::Commit { attempt, table, advances: self.advances.clone() }
+    fn events(begin: i64, end: i64) -> Input {
+        let rows = PerTable::of(|table| if table == StreamTable::Events { (end - begin).unsigned_abs() } else { 0 });
+        Input::Batch { spans: vec![OffsetSpan::new(stream(), begin, end)], rows, bytes: 1 }
+    }
+
+    /// Seals what is due at `now`; the tables it is for.
+    fn seal(machine: &mut Ingest, now: i64, attempt: u64) -> Vec<StreamTable> {
+        assert_eq!(machine.step(Input::Tick(now)), [Action::Seal { attempt }]);
+        let reads = machine.step(Input::Sealed(attempt)).into_iter().filter_map(|action| match action {
+            Action::Read { table, .. } => Some(table),
+            _ => None,
+        });
+        reads.collect()
+    }
+
+    fn store(machine: &mut Ingest, attempt: u64, table: StreamTable, stored: Option<i64>) -> Vec<Action> {
+        machine.step(Input::Stored { attempt, table, positions: vec![(stream(), stored.map(Offset))] })
+    }
+
+    #[test]
+    fn a_table_without_rows_is_committed_at_its_own_slower_pace() {
+        let mut machine = machine();
+        assert_eq!(machine.step(Input::Tick(4)), []);
+        assert_eq!(seal(&mut machine, 5, 1), [StreamTable::Events]);
+        store(&mut machine, 1, StreamTable::Events, None);
+        let done = machine.step(Input::Committed { attempt: 1, table: StreamTable::Events });
+        assert_eq!(done, [Action::Acknowledge(vec![(stream(), Offset(0))])], "the others do not hold it yet");
+        assert_eq!(seal(&mut machine, 100, 2), [StreamTable::Rejects, StreamTable::EntityMinutes]);
+    }
+
+    #[test]
+    fn a_moved_position_lets_go_of_everything() {
+        let mut machine = machine();
+        seal(&mut machine, 5, 1);
+        machine.step(events(10, 20));
+        let locate = Action::Locate { streams: vec![stream()], failures: 0 };
+        assert_eq!(store(&mut machine, 1, StreamTable::Events, Some(4)), [Action::DropBuffers, locate]);
+        assert_eq!(machine.step(events(20, 30)), [Action::Discard], "read from the old position");
+    }
+
+    #[test]
+    fn an_unclear_commit_is_decided_by_the_position() {
+        for (stored, committed) in [(Some(10), true), (None, false)] {
+            let mut machine = machine();
+            seal(&mut machine, 5, 1);
+            store(&mut machine, 1, StreamTable::Events, None);
+            let again = machine.step(Input::CommitUnclear { attempt: 1, table: StreamTable::Events });
+            assert!(matches!(again[..], [Action::Read { failures: 1, .. }]), "{again:?}");
+            let decided = store(&mut machine, 1, StreamTable::Events, stored);
+            assert_eq!(matches!(decided[..], [Action::Acknowledge(_)]), committed, "{decided:?}");
+            assert_eq!(matches!(decided[..], [Action::Commit { .. }]), !committed, "{decided:?}");
+        }
+    }
+
+    #[test]
+    fn a_hole_halts_its_stream_before_anything_is_stored_past_it() {
+        let mut machine = machine();
+        let halted = machine.step(events(15, 20));
+        let halt = Action::Halt { stream: stream(), expected: Offset(10), offered: Offset(15) };
+        assert_eq!(halted, [halt, Action::Discard]);
+        assert_eq!(
+            machine.step(events(10, 15)),
+            [Action::Discard],
+            "until its gap is declared and it is assigned anew"
+        );
+    }
+
+    #[test]
+    fn a_table_that_is_ahead_gets_only_what_it_lacks() {
+        let mut machine = Ingest::new(Protocol::default(), 0);
+        let stored = PerTable::of(|table| Some(Offset(if table == StreamTable::Events { 7 } else { 5 })));
+        let seek = machine.step(Input::Assigned(vec![(stream(), Positions { stored, start: Offset(0) })]));
+        assert_eq!(seek, [Action::SeekTo(stream(), Offset(5))]);
+        let trim = RowTrim { table: StreamTable::Events, stream: stream(), from: Offset(7) };
+        assert_eq!(machine.step(events(5, 9)), [Action::Encode(vec![trim])]);
     }
 }

@@ -11,6 +11,7 @@
 
 mod compaction;
 mod conservation;
+mod runs;
 
 use std::cmp::Ordering;
 use std::sync::{Arc, LazyLock};
@@ -24,6 +25,7 @@ use crate::reject::REJECT_SCHEMA;
 
 pub use compaction::{CompactionLimits, CompactionPlan, RowsChanged, StoredFile, assert_rows_kept, plan_compaction};
 pub use conservation::{Account, Breach, ConservationCheck};
+pub use runs::{Run, ordered_runs};
 
 /// Every table of the lake. The name is its folder under the lake's root, and its name in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -37,6 +37,20 @@ impl DirectoryLoaded<'_> {
     }
 }
 
+/// What earlier snapshots told could not be read or written.
+pub(super) struct MemoryLost<'a> {
+    pub(super) error: &'a IdentityError,
+}
+
+impl MemoryLost<'_> {
+    pub(super) fn emit(&self) {
+        counter!("claviger_identity_memory_errors_total").increment(1);
+        let (error, hint) = (self.error, self.error.hint());
+        let reason = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(%error, reason, hint, "identity history not kept: a restart may take deleted users for unknown ones");
+    }
+}
+
 /// A changed snapshot could not be used.
 pub(super) struct DirectoryKept<'a> {
     pub(super) error: &'a IdentityError,

@@ -222,7 +222,7 @@ async fn streams(lake: &Lake, dense: bool) -> Result<Ledgers, LakeError> {
         ledger.events_position = ledger.events_position.max(of(events.transactions()));
         ledger.rejects_position = ledger.rejects_position.max(of(rejects.transactions()));
     }
-    let mut rows = query(lake, r#"select topic, "partition", "begin", "end" from gaps"#).await?;
+    let mut rows = lake.query(r#"select topic, "partition", "begin", "end" from gaps"#).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(|source| LakeError::Query { source })?;
         let (topics, partitions) = (texts(batch.column(0))?, batch.column(1).as_primitive::<Int32Type>());
@@ -250,7 +250,7 @@ async fn judge_rows(lake: &Lake, ledgers: &mut Ledgers) -> Result<(), LakeError>
             select topic, "partition", "offset", part, false as rejected from events
             union all select topic, "partition", "offset", part, true as rejected from rejects
         ) order by 1, 2, 3, 4"#;
-    let mut rows = query(lake, sql).await?;
+    let mut rows = lake.query(sql).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(|source| LakeError::Query { source })?;
         judge_batch(&batch, ledgers)?;
@@ -283,10 +283,4 @@ fn judge_batch(batch: &RecordBatch, ledgers: &mut Ledgers) -> Result<(), LakeErr
 
 fn texts(array: &ArrayRef) -> Result<ArrayRef, LakeError> {
     cast(array, &DataType::Utf8).map_err(|source| LakeError::Unarrangeable { table: TableName::Events, source })
-}
-
-async fn query(lake: &Lake, sql: &str) -> Result<datafusion::execution::SendableRecordBatchStream, LakeError> {
-    let failed = |source| LakeError::Query { source };
-    let session = lake.session().await?;
-    session.sql(sql).await.map_err(failed)?.execute_stream().await.map_err(failed)
 }

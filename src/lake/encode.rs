@@ -10,15 +10,13 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::compute::interleave_record_batch;
 use bytes::Bytes;
-use claviger_core::lake::{TableName, partition_date};
+use claviger_core::lake::{TableName, ordered_runs};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
 use super::error::LakeError;
 use super::layout::writer_properties;
-use super::order::{Keys, order};
 use super::stats::Stats;
 
 /// How rows are cut into row groups and files.
@@ -116,14 +114,10 @@ impl Encoder {
         if batches.is_empty() {
             return Ok(());
         }
-        let keys = Keys::of(self.table, &batches);
-        let rows = order(keys);
-        let batches: Vec<&RecordBatch> = batches.iter().collect();
-        for day in rows.chunk_by(|a, b| a.day() == b.day()) {
-            let indices: Vec<(usize, usize)> = day.iter().map(|row| row.at()).collect();
-            let run = interleave_record_batch(&batches, &indices)
-                .map_err(|source| LakeError::Unarrangeable { table: self.table, source })?;
-            self.write_row_group(&partition_date(day[0].day() * MICROSECONDS_A_DAY), &run)?;
+        let runs = ordered_runs(self.table, &batches)
+            .map_err(|source| LakeError::Unarrangeable { table: self.table, source })?;
+        for run in runs {
+            self.write_row_group(&run.date, &run.rows)?;
         }
         Ok(())
     }
@@ -201,8 +195,6 @@ pub(super) fn filter(
     let mask: arrow::array::BooleanArray = (0..batch.num_rows()).map(|row| Some(keep(row))).collect();
     arrow::compute::filter_record_batch(batch, &mask).map_err(|source| LakeError::Unarrangeable { table, source })
 }
-
-pub(super) const MICROSECONDS_A_DAY: i64 = 86_400_000_000;
 
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -32,6 +32,8 @@ pub enum LakeError {
     Fenced { table: TableName, stream: String },
     #[error("compaction of table `{table}` would change its rows")]
     RowsChanged { table: TableName, source: RowsChanged },
+    #[error("the query is not accepted")]
+    Refused { source: datafusion::error::DataFusionError },
     #[error("the query failed")]
     Query { source: datafusion::error::DataFusionError },
     #[error("the lake was not flushed within {seconds} s")]
@@ -47,6 +49,9 @@ impl Fault for LakeError {
         match self {
             Self::BadLocation { .. } => "give a folder, or a URL whose storage this build supports".to_owned(),
             Self::Missing { .. } => "check the path; `claviger replay` or `claviger run` creates a lake".to_owned(),
+            Self::Refused { .. } => {
+                "one SELECT over events, rejects, entity_minutes, identity_history and gaps; `select * from information_schema.columns` lists what they hold".to_owned()
+            }
             Self::Unreadable { .. } | Self::UnreadableLog { .. } | Self::Query { .. } => {
                 "check that the storage is reachable and the table complete".to_owned()
             }
@@ -78,7 +83,9 @@ impl Fault for LakeError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::BadLocation { .. } | Self::Missing { .. } | Self::ForgetsPositions { .. } => Blame::Operator,
+            Self::BadLocation { .. } | Self::Missing { .. } | Self::ForgetsPositions { .. } | Self::Refused { .. } => {
+                Blame::Operator
+            }
             Self::OtherSchema { .. } | Self::TornCommit { .. } | Self::Gap { .. } => Blame::Data,
             Self::Unreadable { .. }
             | Self::UnreadableLog { .. }

@@ -11,6 +11,7 @@ use deltalake::checkpoints;
 use deltalake::kernel::{Action, Remove, Transaction};
 use deltalake::operations::vacuum::VacuumMode;
 use deltalake::protocol::DeltaOperation;
+use futures::FutureExt as _;
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -99,8 +100,8 @@ pub async fn tidy(lake: &Lake, table: TableName, checkpoint_every: u64) -> Resul
         return Ok(false);
     }
     let unwritable = |source| LakeError::Unwritable { table, source };
-    checkpoints::create_checkpoint(loaded.handle(), None).await.map_err(unwritable)?;
-    checkpoints::cleanup_metadata(loaded.handle(), None).await.map_err(unwritable)?;
+    checkpoints::create_checkpoint(loaded.handle(), None).boxed().await.map_err(unwritable)?;
+    checkpoints::cleanup_metadata(loaded.handle(), None).boxed().await.map_err(unwritable)?;
     Ok(true)
 }
 

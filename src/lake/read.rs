@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use claviger_core::lake::TableName;
+use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
 use super::Lake;
 use super::error::LakeError;
@@ -34,5 +38,22 @@ impl Lake {
             session.register_table(name.name(), provider).map_err(failed)?;
         }
         Ok(session)
+    }
+
+    /// Runs one SELECT statement over the tables at their newest versions.
+    ///
+    /// Boxed: a future that is not makes each crate that awaits it compile the SQL planner again.
+    ///
+    /// # Errors
+    /// `Refused` for statements that are wrong or would change anything; others when the lake cannot be read.
+    pub fn query<'a>(&'a self, sql: &'a str) -> BoxFuture<'a, Result<SendableRecordBatchStream, LakeError>> {
+        async move {
+            let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+            let session = self.session().await?;
+            let plan =
+                session.sql_with_options(sql, read_only).await.map_err(|source| LakeError::Refused { source })?;
+            plan.execute_stream().await.map_err(|source| LakeError::Query { source })
+        }
+        .boxed()
     }
 }

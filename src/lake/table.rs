@@ -14,6 +14,8 @@ use deltalake::kernel::transaction::{CommitBuilder, CommitProperties};
 use deltalake::kernel::{Action, Add, Transaction};
 use deltalake::logstore::LogStoreRef;
 use deltalake::protocol::DeltaOperation;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
 use object_store::ObjectStoreExt as _;
 use object_store::path::Path;
 
@@ -33,11 +35,16 @@ pub struct Table {
 }
 
 impl Table {
-    pub(super) async fn load(name: TableName, log_store: LogStoreRef) -> Result<Self, LakeError> {
-        let mut handle = DeltaTable::new(log_store);
-        handle.load().await.map_err(|source| LakeError::Unreadable { table: name, source })?;
-        let transactions = log::transactions(name, &handle).await?;
-        Ok(Self { name, handle, transactions, commits: 0 })
+    /// Boxed, as every call that enters the library here: a future that is not makes each crate that awaits it compile
+    /// the library's log reading again.
+    pub(super) fn load(name: TableName, log_store: LogStoreRef) -> BoxFuture<'static, Result<Self, LakeError>> {
+        async move {
+            let mut handle = DeltaTable::new(log_store);
+            handle.load().await.map_err(|source| LakeError::Unreadable { table: name, source })?;
+            let transactions = log::transactions(name, &handle).await?;
+            Ok(Self { name, handle, transactions, commits: 0 })
+        }
+        .boxed()
     }
 
     #[must_use]
@@ -82,7 +89,7 @@ impl Table {
         }
         let table = self.name;
         let before = self.handle.version();
-        self.handle.update_state().await.map_err(|source| LakeError::Unreadable { table, source })?;
+        self.handle.update_state().boxed().await.map_err(|source| LakeError::Unreadable { table, source })?;
         let log_store = self.handle.log_store();
         let store = log_store.object_store(None);
         for version in before.map_or(0, |before| before + 1)..=self.version() {

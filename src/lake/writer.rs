@@ -53,6 +53,11 @@ enum Control {
     Assign { streams: Vec<(Stream, Positions)>, begin: oneshot::Sender<Vec<(Stream, Offset)>> },
     Revoke { streams: Vec<Stream>, done: oneshot::Sender<()> },
     Lose(Vec<Stream>),
+}
+
+/// What goes through the bounded queue, in order.
+enum Inflow {
+    Batch(Box<Refined>),
     Flush(oneshot::Sender<()>),
 }
 
@@ -60,7 +65,7 @@ enum Control {
 #[derive(Debug)]
 pub struct Writer {
     lake: Lake,
-    rows: mpsc::Sender<Refined>,
+    rows: mpsc::Sender<Inflow>,
     control: mpsc::UnboundedSender<Control>,
     driver: JoinHandle<Result<(), LakeError>>,
 }
@@ -129,7 +134,7 @@ impl Writer {
     /// # Errors
     /// When the writer has ended; [`Writer::finish`] says why.
     pub async fn submit(&self, batch: Refined) -> Result<(), LakeError> {
-        self.rows.send(batch).await.map_err(|_ended| LakeError::WorkerEnded)
+        self.rows.send(Inflow::Batch(Box::new(batch))).await.map_err(|_ended| LakeError::WorkerEnded)
     }
 
     /// Commits what these streams have buffered, and lets go of them; at the latest when the drain deadline passes.
@@ -156,10 +161,13 @@ impl Writer {
     /// When that does not happen in time, or the writer has ended.
     pub async fn flush(&self, deadline: Duration) -> Result<(), LakeError> {
         let (done, flushed) = oneshot::channel();
-        self.send(Control::Flush(done))?;
-        match tokio::time::timeout(deadline, flushed).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_ended)) => Err(LakeError::WorkerEnded),
+        let asked = async {
+            self.rows.send(Inflow::Flush(done)).await.ok()?;
+            flushed.await.ok()
+        };
+        match tokio::time::timeout(deadline, asked).await {
+            Ok(Some(())) => Ok(()),
+            Ok(None) => Err(LakeError::WorkerEnded),
             Err(_late) => Err(LakeError::FlushTimeout { seconds: deadline.as_secs() }),
         }
     }
@@ -212,7 +220,7 @@ struct Driver {
 impl Driver {
     async fn run(
         mut self,
-        mut rows: mpsc::Receiver<Refined>,
+        mut rows: mpsc::Receiver<Inflow>,
         mut control: mpsc::UnboundedReceiver<Control>,
         mut facts: mpsc::UnboundedReceiver<Fact>,
     ) -> Result<(), LakeError> {
@@ -229,7 +237,11 @@ impl Driver {
                     None => more_control = false,
                 },
                 batch = rows.recv(), if more_rows && room => match batch {
-                    Some(batch) => self.take(batch),
+                    Some(Inflow::Batch(batch)) => self.take(*batch),
+                    Some(Inflow::Flush(done)) => {
+                        self.flushing.push(done);
+                        self.step(Input::FlushRequested);
+                    }
                     None => {
                         more_rows = false;
                         self.step(Input::ShutdownRequested);
@@ -274,10 +286,6 @@ impl Driver {
                 self.step(Input::Revoked(streams));
             }
             Control::Lose(streams) => self.step(Input::Lost(streams)),
-            Control::Flush(done) => {
-                self.flushing.push(done);
-                self.step(Input::FlushRequested);
-            }
         }
     }
 
@@ -295,11 +303,6 @@ impl Driver {
     fn step(&mut self, input: Input) {
         let actions = self.machine.step(input);
         self.carry_out(actions, None);
-        if self.machine.settled() {
-            for flushed in self.flushing.drain(..) {
-                let _unheard = flushed.send(());
-            }
-        }
     }
 
     fn carry_out(&mut self, actions: Vec<Action>, mut batch: Option<Refined>) {
@@ -328,6 +331,11 @@ impl Driver {
                     self.epoch += 1;
                     for (_, encoder) in self.encoders.iter() {
                         encoder.iter().for_each(|encoder| encoder.drop_before(self.epoch));
+                    }
+                }
+                Action::Flushed => {
+                    for flushed in self.flushing.drain(..) {
+                        let _unheard = flushed.send(());
                     }
                 }
                 Action::Locate { streams, failures } => self.locate(streams, failures),

@@ -18,8 +18,12 @@ fn row(key: usize, owner: u8, dates: &str) -> String {
     )
 }
 
+fn pepper() -> Pepper {
+    Pepper::new(b"a pepper for tests only").expect("it is long enough")
+}
+
 fn load(as_of: i64, rows: impl Iterator<Item = String>) -> Directory {
-    let mut builder = DirectoryBuilder::new(&Pepper::new(b"a pepper for tests only").unwrap());
+    let mut builder = DirectoryBuilder::new(&pepper());
     builder.open(Snapshot { as_of, source: String::new(), environment: "prod".to_owned() });
     for (line, row) in (1..).zip(rows) {
         builder.push_json(Table::Keys, Place { file: "keys", line }, row.as_bytes());
@@ -30,7 +34,7 @@ fn load(as_of: i64, rows: impl Iterator<Item = String>) -> Directory {
 }
 
 fn as_of(day: usize) -> i64 {
-    FIRST + i64::try_from(day).unwrap() * 24 * HOUR
+    FIRST + i64::try_from(day).expect("days are few") * 24 * HOUR
 }
 
 /// Each day's snapshot over the one of the day before.
@@ -72,7 +76,7 @@ fn expected(days: &[Day], key: usize, at: i64) -> Option<(String, String, bool)>
     let begun = (0..days.len()).filter(|&day| as_of(day) <= at);
     let held = |day: &usize| days[*day][key].is_some();
     let (owner, gone) = match begun.clone().rev().find(held) {
-        Some(day) => (days[day][key], begun.last() != Some(day)),
+        Some(day) => (days[day][key], begun.max() != Some(day)),
         None => (days.iter().find_map(|day| day[key]), false),
     };
     owner.map(|owner| (format!("p{owner}"), format!("s{owner}"), gone))
@@ -98,7 +102,7 @@ proptest! {
 
     #[test]
     fn no_row_of_any_bytes_stops_a_load(rows in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..80), 0..20)) {
-        let mut builder = DirectoryBuilder::new(&Pepper::new(b"a pepper for tests only").unwrap());
+        let mut builder = DirectoryBuilder::new(&pepper());
         for (number, row) in rows.iter().enumerate() {
             for &table in Table::ALL {
                 builder.push_json(table, Place { file: table.name(), line: number as u64 }, row);
@@ -120,7 +124,7 @@ proptest! {
                 .prop_map(|members| serde_json::to_value(members).unwrap()),
         ],
     ) {
-        let mut builder = DirectoryBuilder::new(&Pepper::new(b"a pepper for tests only").unwrap());
+        let mut builder = DirectoryBuilder::new(&pepper());
         let mut row = serde_json::json!({"key_id": "k", "key": "ck_live_0123456789"});
         row[column] = value.clone();
         builder.push_json(Table::Keys, Place { file: "keys", line: 1 }, row.to_string().as_bytes());

@@ -184,7 +184,8 @@ impl World {
                 1..=2 => return self.freeze_or_thaw(),
                 3..=6 => return self.rebalance(),
                 7..=10 => return self.land_late_put(),
-                11..=22 => return self.produce(),
+                11 => return self.flush(),
+                12..=22 => return self.produce(),
                 _ => {}
             }
         }
@@ -245,6 +246,11 @@ impl World {
     fn produce(&mut self) {
         let stream = self.dice.below(self.high.len());
         self.high[stream] += 1 + i64::try_from(self.dice.below(4)).unwrap();
+    }
+
+    fn flush(&mut self) {
+        let p = self.dice.below(PROCESSES);
+        self.processes[p].inbox.push_back(Input::FlushRequested);
     }
 
     fn crash(&mut self) {
@@ -352,7 +358,7 @@ impl World {
         let process = &mut self.processes[p];
         match order {
             Action::Encode(_) | Action::DropBuffers => unreachable!("carried out at once"),
-            Action::Discard | Action::Acknowledge(_) => {}
+            Action::Discard | Action::Acknowledge(_) | Action::Flushed => {}
             Action::Seal { attempt } => {
                 process.inbox.push_back(if trouble { Input::SealFailed(attempt) } else { Input::Sealed(attempt) });
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use arrow::array::{
     ArrayRef, ListBuilder, MapBuilder, RecordBatch, StringArray, StringBuilder, TimestampMillisecondArray,
 };
-use claviger::identity::{IdentityError, Refresher, load};
+use claviger::identity::{IdentityError, Refresher, Sources, load};
 use claviger_core::identity::{Directory, FindingCode, Match};
 use claviger_core::secret::{Credential, Pepper, Schemes};
 use parquet::arrow::ArrowWriter;
@@ -19,23 +19,23 @@ const KEY: &str = "ck_live_0123456789abcdef0123456789abcdef";
 const SNAPSHOT: &str = r#"{"as_of":"2026-11-24T05:00:00Z","source":"test","environment":"prod","rows":3}"#;
 
 fn pepper() -> Pepper {
-    Pepper::new(b"a pepper for tests only").unwrap()
+    Pepper::new(b"a pepper for tests only").expect("a test's own files and batches are in order")
 }
 
 fn folder(files: &[(&str, &str)]) -> TempDir {
-    let folder = TempDir::new().unwrap();
+    let folder = TempDir::new().expect("a test's own files and batches are in order");
     write(folder.path(), files);
     folder
 }
 
 fn write(folder: &Path, files: &[(&str, &str)]) {
     for (name, text) in files {
-        fs::write(folder.join(name), text).unwrap();
+        fs::write(folder.join(name), text).expect("a test's own files and batches are in order");
     }
 }
 
 fn loaded(folder: &Path) -> claviger_core::identity::Loaded {
-    load(&[folder.to_owned()], &pepper()).unwrap()
+    load(&[folder.to_owned()], &pepper()).expect("a test's own files and batches are in order")
 }
 
 fn finds(directory: &Directory, key: &str) -> bool {
@@ -44,11 +44,16 @@ fn finds(directory: &Directory, key: &str) -> bool {
 
 fn claviger(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
-    command.arg("identity").args(arguments).env_remove("CLAVIGER_PEPPER").output().unwrap()
+    command
+        .arg("identity")
+        .args(arguments)
+        .env_remove("CLAVIGER_PEPPER")
+        .output()
+        .expect("a test's own files and batches are in order")
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
+    String::from_utf8(bytes.to_vec()).expect("a test's own files and batches are in order")
 }
 
 /// The rows of the other two kinds of file, as a writer of Parquet would type them.
@@ -57,10 +62,10 @@ fn parquet_keys(path: &Path) {
     scopes.append_value([Some("read"), Some("write")]);
     scopes.append_null();
     let mut fingerprints = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
-    fingerprints.append(false).unwrap();
+    fingerprints.append(false).expect("a test's own files and batches are in order");
     fingerprints.keys().append_value("hmac-sha256");
     fingerprints.values().append_value("00112233445566778899aabbccddeeff");
-    fingerprints.append(true).unwrap();
+    fingerprints.append(true).expect("a test's own files and batches are in order");
     let columns: Vec<(&str, ArrayRef)> = vec![
         ("key_id", Arc::new(StringArray::from(vec!["k1", "k2"]))),
         ("key", Arc::new(StringArray::from(vec![Some(KEY), None]))),
@@ -72,10 +77,15 @@ fn parquet_keys(path: &Path) {
             Arc::new(TimestampMillisecondArray::from(vec![Some(1_800_000_000_500), None]).with_timezone("UTC")),
         ),
     ];
-    let batch = RecordBatch::try_from_iter(columns).unwrap();
-    let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), batch.schema(), None).unwrap();
-    writer.write(&batch).unwrap();
-    writer.close().unwrap();
+    let batch = RecordBatch::try_from_iter(columns).expect("a test's own files and batches are in order");
+    let mut writer = ArrowWriter::try_new(
+        fs::File::create(path).expect("a test's own files and batches are in order"),
+        batch.schema(),
+        None,
+    )
+    .expect("a test's own files and batches are in order");
+    writer.write(&batch).expect("a test's own files and batches are in order");
+    writer.close().expect("a test's own files and batches are in order");
 }
 
 #[test]
@@ -148,7 +158,42 @@ fn a_folder_that_is_no_snapshot_says_what_is_missing() {
 }
 
 fn refresher(folder: &Path) -> Refresher {
-    Refresher::start(vec![folder.to_owned()], pepper(), Duration::from_millis(5)).unwrap().0
+    start(folder, None)
+}
+
+fn start(folder: &Path, memory: Option<&Path>) -> Refresher {
+    let (folders, memory) = (vec![folder.to_owned()], memory.map(Path::to_owned));
+    Refresher::open(Sources { folders, pepper: pepper(), memory, interval: Duration::from_millis(5) })
+        .expect("the folder is a snapshot")
+        .0
+}
+
+#[tokio::test]
+async fn a_deleted_principal_is_still_deleted_after_a_restart() {
+    let row = format!("{{\"key_id\":\"k\",\"key\":\"{KEY}\",\"principal_id\":\"p\"}}");
+    let folder = folder(&[
+        ("snapshot.json", SNAPSHOT),
+        ("keys.ndjson", &row),
+        ("principals.ndjson", "{\"principal_id\":\"p\"}"),
+    ]);
+    let memory = TempDir::new().unwrap();
+    let mut refresher = start(folder.path(), Some(memory.path()));
+    let later = SNAPSHOT.replace("05:00:00", "06:00:00");
+    write(folder.path(), &[("snapshot.json", &later), ("principals.ndjson", "")]);
+    assert!(refresher.refresh().await.unwrap());
+    for _ in 0..2 {
+        let directory = Arc::clone(&start(folder.path(), Some(memory.path())).subscribe().borrow());
+        let principal = directory.find_principal("p").expect("it is remembered");
+        assert!(directory.principal(principal, directory.as_of()).deleted_at.is_some());
+        assert!(directory.principal(principal, directory.as_of() - 1).deleted_at.is_none());
+    }
+    let kept = fs::read_to_string(memory.path().join("principals.ndjson")).unwrap();
+    assert!(kept.contains("\"p\"") && !kept.contains(KEY), "{kept}");
+    fs::write(memory.path().join("snapshot.json"), "damaged").unwrap();
+    assert!(
+        start(folder.path(), Some(memory.path())).subscribe().borrow().find_key("k").is_some(),
+        "a lost memory stops nothing"
+    );
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use claviger::lake::{DurableFiles, FileLimits, Lake, LakeError, Signal, Writer, 
 use claviger_core::ingest::Protocol;
 use claviger_core::lake::{CompactionLimits, TableName};
 use claviger_core::offsets::{Offset, OffsetSpan, Stream};
+use futures::StreamExt as _;
 use url::Url;
 
 use rows::{batch, stream};
@@ -45,8 +46,9 @@ async fn ingest(lake: &Lake, spans: &[(i64, i64)]) -> Vec<(Stream, Offset)> {
 }
 
 async fn count(lake: &Lake, sql: &str) -> i64 {
-    let batches = lake.session().await.unwrap().sql(sql).await.unwrap().collect().await.unwrap();
-    arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(batches[0].column(0)).value(0)
+    let mut rows = lake.query(sql).await.unwrap();
+    let batch = rows.next().await.unwrap().unwrap();
+    arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(batch.column(0)).value(0)
 }
 
 /// Every offset below `end` once; every seventh is a reject.
@@ -202,7 +204,8 @@ async fn two_compactors_at_once_keep_every_row_once() {
     let report = audit(&lake, true).await.unwrap();
     assert!(report.compactions_checked >= 3, "{report:#?}");
     let files = report.tables.iter().find(|table| table.table == "events").unwrap().files;
-    assert!(files <= 2, "{files} files are left");
+    let dates = count(&lake, "select count(distinct date) from events").await;
+    assert_eq!(i64::try_from(files).unwrap(), dates, "a file a date is left");
     ingest(&lake, &[(160, 200)]).await;
     assert_stored_once(&lake, 200).await;
 }
@@ -312,6 +315,43 @@ async fn rows_of_many_dates_are_sorted_and_land_in_their_partitions() {
     assert_eq!(count(&lake, "select count(*) from events where evidence[1] = 'status=401'").await, 257);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_sorted_indexed_and_described_in_the_log() {
+    use arrow::array::AsArray as _;
+    use arrow::datatypes::TimestampMicrosecondType;
+    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    ingest(&lake, &[(0, 60)]).await;
+    let text = std::fs::read_to_string(newest_commit(folder.path(), "events")).unwrap();
+    let actions: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let mut described = 0;
+    for add in actions.iter().filter_map(|action| action.get("add")) {
+        let file = std::fs::File::open(folder.path().join("events").join(add["path"].as_str().unwrap())).unwrap();
+        let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+        let group = reader.metadata().row_group(0).clone();
+        let column = |name: &str| group.columns().iter().find(|column| column.column_path().string() == name).unwrap();
+        assert!(column("request_id").bloom_filter_offset().is_some());
+        assert!(column("fingerprint").bloom_filter_offset().is_some());
+        assert!(column("tenant_id").column_index_offset().is_some());
+        for batch in reader.build().unwrap() {
+            let batch = batch.unwrap();
+            let tenants = batch.column_by_name("tenant_id").unwrap().as_string::<i32>();
+            let times = batch.column_by_name("event_at").unwrap().as_primitive::<TimestampMicrosecondType>();
+            let keys: Vec<_> = (0..batch.num_rows()).map(|row| (tenants.value(row), times.value(row))).collect();
+            assert!(keys.is_sorted(), "{keys:?}");
+        }
+        let stats: serde_json::Value = serde_json::from_str(add["stats"].as_str().unwrap()).unwrap();
+        described += stats["numRecords"].as_i64().unwrap();
+        assert_eq!(stats["minValues"]["tenant_id"], "tenant-0");
+        assert_eq!(stats["maxValues"]["tenant_id"], "tenant-2");
+        let date = add["partitionValues"]["date"].as_str().unwrap();
+        assert!(stats["minValues"]["event_at"].as_str().unwrap().starts_with(date), "{stats}");
+    }
+    assert_eq!(described, 51);
+}
+
 fn claviger(arguments: &[&str]) -> std::process::Output {
     std::process::Command::new(env!("CARGO_BIN_EXE_claviger")).args(arguments).output().unwrap()
 }
@@ -334,8 +374,8 @@ async fn the_command_line_queries_and_checks_a_lake() {
     assert_eq!(json[2]["tenant_id"], "tenant-2");
     assert!(text("table").contains("| tenant-1  | 20 |"));
     assert!(run("parquet", "select * from events").starts_with(b"PAR1"));
-    let arrow = run("arrow", "select * from events");
-    let stream = arrow::ipc::reader::StreamReader::try_new(&arrow[..], None).unwrap();
+    let bytes = run("arrow", "select * from events");
+    let stream = arrow::ipc::reader::StreamReader::try_new(&bytes[..], None).unwrap();
     assert_eq!(stream.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 60);
     assert!(String::from_utf8(run("csv", "select * from events limit 1")).unwrap().contains("status=401"));
 

@@ -404,10 +404,7 @@ impl DirectoryBuilder {
     /// The directory, checked as a whole.
     #[must_use]
     pub fn finish(self) -> Loaded {
-        let Self { mut directory, mut findings, as_of, .. } = self;
-        if directory.snapshots.is_empty() {
-            directory.snapshots.push(Snapshot { as_of, source: String::new(), environment: String::new() });
-        }
+        let Self { mut directory, mut findings, .. } = self;
         directory.principals.close_gaps();
         directory.tenants.close_gaps();
         directory.keys.timeline.close_gaps();

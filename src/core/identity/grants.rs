@@ -193,14 +193,14 @@ impl Directory {
         ends.into_iter().rev().take(ENDS_MAX).find(held_until)
     }
 
-    /// When a row of the subject, or a right of it, may next change after `from`. Times within the rows (an expiry,
+    /// When a row of the subject, or a right of it, may next change after `from`. Times within its rows (an expiry,
     /// say) are for the caller to look at.
     #[must_use]
     pub fn next_change(&self, subject: Subject, from: i64) -> Option<i64> {
         let tenant = subject.tenant.into_iter().flat_map(|tenant| self.tenants.versions(tenant.0));
         let of_tenant = tenant.flat_map(|version| [version.from, version.to]);
-        let of_rights = self.changes_of_rights(subject.principal, subject.key);
-        of_rights.into_iter().chain(of_tenant).filter(|&change| change > from && change != i64::MAX).min()
+        let rights = self.changes_of_rights(subject.principal, subject.key);
+        rights.into_iter().chain(of_tenant).filter(|&change| change > from && change != i64::MAX).min()
     }
 
     /// Instants at which a right of the principal or key may have begun or ended.

@@ -20,12 +20,23 @@ impl Directory {
     /// `newer`, with all that `previous` knew of the time before.
     #[must_use]
     pub fn succeed(previous: &Self, newer: Self) -> Self {
+        Self::follow(previous, newer, true)
+    }
+
+    /// `newer`, with the history that an earlier process left in [`Directory::past_rows`]. Rows that those do not
+    /// hold are not new: they had no history to be kept.
+    #[must_use]
+    pub fn recall(past: &Self, newer: Self) -> Self {
+        Self::follow(past, newer, false)
+    }
+
+    fn follow(previous: &Self, newer: Self, complete: bool) -> Self {
         if previous.snapshots.is_empty() {
             return newer;
         }
         let mut next = newer;
         let at = next.noticed_at().max(previous.noticed_at());
-        let mut take = Succession { previous, next: &mut next, at };
+        let mut take = Succession { previous, next: &mut next, at, complete };
         take.principals();
         take.tenants();
         take.keys();
@@ -39,6 +50,8 @@ struct Succession<'a> {
     previous: &'a Directory,
     next: &'a mut Directory,
     at: i64,
+    /// `previous` holds every row of its time.
+    complete: bool,
 }
 
 /// How the newer snapshot's word on a row follows on from the older one's.
@@ -140,7 +153,7 @@ impl Succession<'_> {
         let previous = self.previous;
         let fresh = self.next.keys.entries.len();
         // What the newer snapshot alone holds is known since now; the loop below takes it back for the rest.
-        for entry in &mut self.next.keys.entries {
+        for entry in self.next.keys.entries.iter_mut().filter(|_| self.complete) {
             entry.known_since = Some(self.at).into();
         }
         let mut gone: Vec<(u32, u32)> = Vec::new();
@@ -226,7 +239,9 @@ impl Succession<'_> {
                 .copied()
         };
         let (previous, at) = (self.previous, self.at);
+        let complete = self.complete;
         let known = |directory: &Directory, subject: Party| match subject {
+            _ if !complete => false,
             Party::Principal(ix) => previous.find_principal(directory.principal_ids.get(ix)).is_some(),
             Party::Role(_) | Party::Scope(_) => true,
         };

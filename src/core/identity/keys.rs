@@ -197,6 +197,27 @@ impl Keys {
         code_of(self.rare.len() - 1)
     }
 
+    /// Foreign hashes by row: scheme and hex. For rows that `wanted` picks.
+    pub(super) fn foreign_hashes(&self, wanted: impl Fn(u32) -> bool) -> Vec<(u32, &'static str, String)> {
+        fn collect<const N: usize>(
+            from: &Sorted<N>,
+            scheme: &'static str,
+            wanted: impl Fn(u32) -> bool,
+            into: &mut Vec<(u32, &'static str, String)>,
+        ) {
+            let picked = from.entries().filter(|&(_, row)| wanted(row));
+            into.extend(
+                picked.map(|(words, row)| (row, scheme, words.iter().map(|word| format!("{word:08x}")).collect())),
+            );
+        }
+        let mut hashes = Vec::new();
+        collect(&self.sha256, "sha256", &wanted, &mut hashes);
+        collect(&self.murmur32, "murmur3-32", &wanted, &mut hashes);
+        collect(&self.murmur64, "murmur3-64", &wanted, &mut hashes);
+        collect(&self.murmur128, "murmur3-128", &wanted, &mut hashes);
+        hashes
+    }
+
     /// Takes over the secondary hashes of rows of `other`, given the row here for each row there.
     pub(super) fn adopt_hashes(&mut self, other: &Self, row_here: impl Fn(u32) -> Option<u32>) {
         fn adopt<const N: usize>(into: &mut Sorted<N>, from: &Sorted<N>, row_here: impl Fn(u32) -> Option<u32>) {

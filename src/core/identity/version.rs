@@ -9,6 +9,9 @@ use super::keys::Scheme;
 use super::{Directory, Route, RouteIx};
 use crate::time;
 
+/// The name of a directory without a snapshot.
+pub(super) const EMPTY: &str = "empty";
+
 /// The time of the newest snapshot and 32 bits of the contents, whatever their order in the files.
 pub(super) fn of(directory: &Directory) -> String {
     let mut sum = 0u64;
@@ -57,6 +60,9 @@ pub(super) fn of(directory: &Directory) -> String {
     }
     for gateway in directory.gateways() {
         add(&|hasher| format!("{gateway:?}").hash(hasher));
+    }
+    if directory.snapshots.is_empty() {
+        return EMPTY.to_owned();
     }
     let newest = directory.noticed_at();
     format!("{}-{:08x}", time::format(newest - newest.rem_euclid(1_000_000)), sum >> 32)

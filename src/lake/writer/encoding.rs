@@ -1,5 +1,6 @@
 //! One table's encoder on a thread of its own, and the storing of the files it closes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,6 +11,7 @@ use deltalake::kernel::Add;
 use deltalake::logstore::LogStoreRef;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::super::encode::{EncodedFile, Encoder, FileLimits};
 use super::super::error::LakeError;
@@ -55,6 +57,7 @@ impl Encoding {
             log_store,
             encoder: Encoder::new(table.table(), limits),
             adds: Vec::new(),
+            storing: VecDeque::new(),
             epoch: 0,
             current: Arc::clone(&epoch),
             facts,
@@ -89,6 +92,8 @@ struct Worker {
     encoder: Encoder,
     /// Files of the open attempt that are stored already.
     adds: Vec<Add>,
+    /// Those on their way: encoding goes on meanwhile.
+    storing: VecDeque<JoinHandle<Option<Add>>>,
     epoch: u64,
     current: Arc<AtomicU64>,
     facts: mpsc::UnboundedSender<Fact>,
@@ -103,6 +108,8 @@ impl Worker {
                 self.epoch = epoch;
                 self.encoder.reset();
                 self.adds.clear();
+                // Their epoch is over, so they give up by themselves.
+                self.storing.clear();
             }
             if !self.is_stale()
                 && let Err(error) = self.carry_out(work)
@@ -125,11 +132,12 @@ impl Worker {
             Work::Rows(rows) => {
                 self.encoder.push(rows)?;
                 let closed = self.encoder.take_closed();
-                self.store(closed);
+                self.store(closed)?;
             }
             Work::Seal(attempt) => {
                 let closed = self.encoder.seal()?;
-                self.store(closed);
+                self.store(closed)?;
+                self.wait_for_all_but(0)?;
                 if !self.is_stale() {
                     let adds = std::mem::take(&mut self.adds);
                     let _ended = self.facts.send(Fact::Sealed { attempt, table: self.table, adds });
@@ -139,25 +147,58 @@ impl Worker {
         Ok(())
     }
 
-    /// Tries until the storage takes the files or their rows are dropped: meanwhile rows pile up no further
-    /// than the driver allows, and wait in their source.
-    fn store(&mut self, files: Vec<EncodedFile>) {
+    fn store(&mut self, files: Vec<EncodedFile>) -> Result<(), LakeError> {
         for file in files {
-            let mut failures = 0;
-            while !self.is_stale() && !self.facts.is_closed() {
-                let storing = Table::store(self.table.table(), &self.log_store, file.clone(), now_ms());
-                match self.runtime.block_on(storing) {
-                    Ok(add) => {
-                        self.adds.push(add);
-                        break;
-                    }
-                    Err(error) => {
-                        super::warn(self.table, &error, "a file cannot be stored; trying again");
-                        failures += 1;
-                        self.runtime.block_on(back_off(failures));
-                    }
+            self.wait_for_all_but(FILES_STORING_MAX - 1)?;
+            let storing = Storing {
+                table: self.table,
+                log_store: Arc::clone(&self.log_store),
+                epoch: self.epoch,
+                current: Arc::clone(&self.current),
+                facts: self.facts.clone(),
+            };
+            self.storing.push_back(self.runtime.spawn(storing.store(file)));
+        }
+        Ok(())
+    }
+
+    fn wait_for_all_but(&mut self, left: usize) -> Result<(), LakeError> {
+        while self.storing.len() > left {
+            let Some(oldest) = self.storing.pop_front() else { break };
+            let stored = self.runtime.block_on(oldest).map_err(|_panicked| LakeError::WorkerEnded)?;
+            // A file that is not stored belongs to rows that were dropped meanwhile.
+            self.adds.extend(stored);
+        }
+        Ok(())
+    }
+}
+
+/// Files of one table that are held in memory until the storage has taken them.
+const FILES_STORING_MAX: usize = 2;
+
+struct Storing {
+    table: StreamTable,
+    log_store: LogStoreRef,
+    epoch: u64,
+    current: Arc<AtomicU64>,
+    facts: mpsc::UnboundedSender<Fact>,
+}
+
+impl Storing {
+    /// Tries until the storage takes the file or its rows are dropped: meanwhile rows pile up no further
+    /// than the driver allows, and wait in their source.
+    async fn store(self, file: EncodedFile) -> Option<Add> {
+        let mut failures = 0;
+        while self.epoch >= self.current.load(Ordering::Acquire) && !self.facts.is_closed() {
+            match Table::store(self.table.table(), &self.log_store, file.clone(), now_ms()).await {
+                Ok(add) => return Some(add),
+                Err(error) => {
+                    super::warn(self.table, &error, "a file cannot be stored; trying again");
+                    failures += 1;
+                    back_off(failures).await;
                 }
             }
         }
+        None
     }
 }

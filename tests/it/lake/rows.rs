@@ -16,12 +16,12 @@ use claviger_core::secret::Pepper;
 const START: i64 = 1_795_500_000_000_000;
 const HOUR: i64 = 3_600_000_000;
 
-pub fn stream() -> Stream {
+pub(crate) fn stream() -> Stream {
     Stream::new("cluster", "access", 0)
 }
 
 /// The offsets `begin..end`, as `refine` would hand them over.
-pub fn batch(begin: i64, end: i64) -> Refined {
+pub(crate) fn batch(begin: i64, end: i64) -> Refined {
     let mut builder = EventBuilder::default();
     let mut rejects = RejectBuilder::default();
     let pepper = Pepper::new(b"a pepper for tests only").unwrap();
@@ -58,12 +58,12 @@ pub fn batch(begin: i64, end: i64) -> Refined {
 }
 
 /// A span in which nothing can be read.
-pub fn nothing(begin: i64, end: i64) -> Refined {
+pub(crate) fn nothing(begin: i64, end: i64) -> Refined {
     Refined { spans: vec![OffsetSpan::new(stream(), begin, end)], ..batch(0, 0) }
 }
 
 /// The columns of the later rooms.
-pub fn complete(events: Events, tenants: &[String]) -> Events {
+pub(crate) fn complete(events: Events, tenants: &[String]) -> Events {
     let later = Column::ALL.iter().filter(|column| column.stage() > Stage::Decoded);
     let columns = later.map(|column| later_column(*column, tenants)).collect();
     events.with(columns)
@@ -97,7 +97,7 @@ fn later_column(column: Column, tenants: &[String]) -> ArrayRef {
 }
 
 /// One minute that counts `events` requests; none for none.
-pub fn minutes(events: usize) -> RecordBatch {
+pub(crate) fn minutes(events: usize) -> RecordBatch {
     if events == 0 {
         return RecordBatch::new_empty(Arc::clone(&MINUTE_SCHEMA));
     }
@@ -114,7 +114,7 @@ pub fn minutes(events: usize) -> RecordBatch {
 }
 
 /// Identity history of one directory version.
-pub fn history(version: &str, subjects: usize) -> RecordBatch {
+pub(crate) fn history(version: &str, subjects: usize) -> RecordBatch {
     let (mut recorded, mut from, mut to) = (TimeColumn::default(), TimeColumn::default(), TimeColumn::default());
     let (mut versions, mut kinds, mut changes) = (DictColumn::default(), DictColumn::default(), DictColumn::default());
     let (mut ids, mut documents) = (TextColumn::default(), TextColumn::default());

@@ -18,10 +18,10 @@ use object_store::{
 
 /// What was synced, in order.
 #[derive(Clone, Default)]
-pub struct Calls(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Calls(Arc<Mutex<Vec<String>>>);
 
 impl Calls {
-    pub fn recorder(&self) -> Sync {
+    pub(crate) fn recorder(&self) -> Sync {
         let calls = self.clone();
         Arc::new(move |file: &File, path: &FilePath| {
             file.sync_all()?;
@@ -30,7 +30,7 @@ impl Calls {
         })
     }
 
-    pub fn failing_every(&self, n: usize) -> Sync {
+    pub(crate) fn failing_every(&self, n: usize) -> Sync {
         let calls = self.clone();
         Arc::new(move |_: &File, path: &FilePath| {
             let mut calls = calls.0.lock().unwrap();
@@ -39,13 +39,13 @@ impl Calls {
         })
     }
 
-    pub fn taken(&self) -> Vec<String> {
+    pub(crate) fn taken(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }
 
 /// Puts a commit where it belongs, and every n-th time says that it failed.
-pub struct Watched {
+pub(crate) struct Watched {
     files: DurableFiles,
     lose_every: usize,
     commits: AtomicUsize,
@@ -53,15 +53,15 @@ pub struct Watched {
 }
 
 impl Watched {
-    pub fn new(files: DurableFiles) -> Self {
+    pub(crate) fn new(files: DurableFiles) -> Self {
         Self { files, lose_every: usize::MAX, commits: AtomicUsize::new(0), lost: AtomicUsize::new(0) }
     }
 
-    pub fn losing_every(lose_every: usize) -> Self {
+    pub(crate) fn losing_every(lose_every: usize) -> Self {
         Self { lose_every, ..Self::new(DurableFiles::new()) }
     }
 
-    pub fn lost(&self) -> usize {
+    pub(crate) fn lost(&self) -> usize {
         self.lost.load(Ordering::Relaxed)
     }
 }

@@ -206,3 +206,53 @@ fn snapshots_that_are_loaded_again_and_again_do_not_grow() {
         assert_eq!(directory.grants.list.len(), 1);
     }
 }
+
+/// What an earlier process wrote out, read by the next one.
+fn recalled(directory: &Directory) -> Directory {
+    let mut builder = DirectoryBuilder::new(&pepper());
+    builder.open(snapshot(MONDAY, "prod"));
+    for (line, (table, row)) in (1..).zip(directory.past_rows()) {
+        builder.push_json(table, Place { file: table.name(), line }, row.as_bytes());
+    }
+    let loaded = builder.finish();
+    let unreadable = loaded.findings.list().iter().find(|finding| finding.severity == crate::identity::Severity::Error);
+    assert_eq!(unreadable, None);
+    loaded.directory
+}
+
+#[test]
+fn a_restart_forgets_no_deletion_and_no_change() {
+    let old = key_row(",\"scopes\":[\"a\"]");
+    let new = key_row(",\"scopes\":[\"b\"]");
+    let sha = "{\"key_id\":\"s\",\"fingerprints\":{\"sha256\":\"2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824\"},\"principal_id\":\"p\"}";
+    let steady = format!("{{\"key_id\":\"steady\",\"key\":\"{OTHER_KEY}\"}}");
+    let monday = format!("{old}\n{sha}\n{steady}");
+    let tuesday = format!("{new}\n{steady}");
+    let people = r#"{"principal_id":"p","name":"backup","federation":{"provider":"aws"}}"#;
+    let grants = (Table::Grants, "{\"principal_id\":\"p\",\"scope\":\"b\"}");
+    let tenants = (Table::Tenants, "{\"tenant_id\":\"t\",\"quotas\":{\"tokens\":5}}");
+    let lived = follow(&[
+        (MONDAY, &[(Table::Keys, &monday), (Table::Principals, people), grants, tenants]),
+        (TUESDAY, &[(Table::Keys, &tuesday)]),
+    ]);
+    let again = || on(TUESDAY, &[(Table::Keys, &tuesday)]);
+    let restarted = Directory::recall(&recalled(&lived), again());
+    let twice = Directory::recall(&recalled(&restarted), again());
+    for directory in [&lived, &restarted, &twice] {
+        for when in [at(MONDAY), at(TUESDAY) - 1, at(TUESDAY), at(WEDNESDAY)] {
+            let Match::Known(key) = directory.find(&refused(KEY)) else { panic!("the key is known") };
+            let seen = directory.key_at(key, when);
+            let scope = if when < at(TUESDAY) { "a" } else { "b" };
+            assert!(seen.scopes.contains(scope) && seen.last4.as_str() == "cdef", "{when}");
+            let principal = directory.principal(seen.principal.unwrap(), when);
+            let status = if when < at(TUESDAY) { PrincipalStatus::Active } else { PrincipalStatus::Deleted };
+            assert_eq!((principal.status, principal.name, principal.federation_provider), (status, "backup", "aws"));
+            let Match::Known(gone) = directory.find(&refused("hello")) else { panic!("the deleted key is known") };
+            assert_eq!(directory.key_at(gone, when).deleted_at.is_some(), when >= at(TUESDAY));
+            assert_eq!(directory.scopes_of(seen.principal, None, when).list().is_empty(), when >= at(TUESDAY));
+        }
+        let steady = directory.find_key("steady").unwrap();
+        assert_eq!(directory.key_at(steady, 0).known_since, None, "it has been there all along");
+    }
+    assert_eq!(lived.past_rows(), restarted.past_rows());
+}
