@@ -245,7 +245,14 @@ impl Ingest {
         self.open.rows[table] > 0
             || self.draining()
             || !self.flushing.is_empty()
+            || self.behind_since[table].is_some() && self.begins_in(table)
             || self.behind_since[table].is_some_and(|since| self.now - since >= self.protocol.idle_interval_us)
+    }
+
+    /// A stream has no position in `table` yet. Its first commit records one in every table: after a crash it would
+    /// be read from its start again, or, where reading starts at the end, its earlier rejects would be missed.
+    fn begins_in(&self, table: StreamTable) -> bool {
+        self.streams.values().any(|reading| reading.positions.stored[table].is_none())
     }
 
     fn seal_if_due(&mut self, actions: &mut Vec<Action>) {

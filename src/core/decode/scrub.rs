@@ -42,7 +42,8 @@ const SECRET_MIN: usize = 16;
 
 /// `text` with every token that looks like a secret masked; borrowed when there is none.
 pub(crate) fn scrub<'a>(text: &'a str, own_prefixes: &[String]) -> Cow<'a, str> {
-    if text.len() < SECRET_MIN {
+    // Ids, which is most of what comes here, are told by one look.
+    if text.len() < SECRET_MIN || is_hex_id(text) {
         return Cow::Borrowed(text);
     }
     let mut out = String::new();
@@ -71,13 +72,30 @@ pub(crate) fn scrub<'a>(text: &'a str, own_prefixes: &[String]) -> Cow<'a, str> 
     Cow::Owned(out)
 }
 
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'%')
+/// Hex digits and dashes only: a UUID, a digest, a trace id.
+fn is_hex_id(text: &str) -> bool {
+    text.bytes().fold(true, |all, byte| all & (byte.is_ascii_hexdigit() | (byte == b'-')))
+}
+
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[expect(clippy::cast_possible_truncation, reason = "the loop ends at 255")]
+        let letter = (byte as u8).is_ascii_alphanumeric();
+        table[byte] = letter || matches!(byte as u8, b'-' | b'_' | b'.' | b'~' | b'+' | b'%');
+        byte += 1;
+    }
+    table
+};
+
+const fn is_token_byte(byte: u8) -> bool {
+    TOKEN_BYTES[byte as usize]
 }
 
 /// The part of a token, to its end, that is to be masked.
 fn secret_in<'t>(token: &'t str, own_prefixes: &[String]) -> Option<&'t str> {
-    if token.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
+    if is_hex_id(token) {
         return None;
     }
     let issuers = ISSUERS.iter().copied().chain(own_prefixes.iter().map(String::as_str));
