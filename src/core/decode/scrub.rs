@@ -79,11 +79,9 @@ fn is_hex_id(text: &str) -> bool {
 
 const TOKEN_BYTES: [bool; 256] = {
     let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        #[expect(clippy::cast_possible_truncation, reason = "the loop ends at 255")]
-        let letter = (byte as u8).is_ascii_alphanumeric();
-        table[byte] = letter || matches!(byte as u8, b'-' | b'_' | b'.' | b'~' | b'+' | b'%');
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'%');
         byte += 1;
     }
     table
