@@ -484,6 +484,7 @@ mod tests {
     }
 
     /// Seals what is due at `now`; the tables it is for.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "one kind of action is looked for")]
     fn seal(machine: &mut Ingest, now: i64, attempt: u64) -> Vec<StreamTable> {
         assert_eq!(machine.step(Input::Tick(now)), [Action::Seal { attempt }]);
         let reads = machine.step(Input::Sealed(attempt)).into_iter().filter_map(|action| match action {

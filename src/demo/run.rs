@@ -89,6 +89,7 @@ where
     let consumed = Consumed::default();
     let producer = Producer::new(&broker, consumed.clone())?;
     let (end, shutdown) = watch::channel(false);
+    #[expect(clippy::disallowed_methods, reason = "not detached: waited for below, and its error is the demo's")]
     let mut pipeline = tokio::spawn(pipeline(Seat {
         brokers: broker.bootstrap_servers(),
         topics: Gateway::ALL.iter().map(|gateway| gateway.topic()).collect(),
