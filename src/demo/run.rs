@@ -2,7 +2,7 @@
 //!
 //! The pipeline is whatever future the caller makes of a [`Seat`]. It reads `topics` from `brokers` until
 //! `shutdown` turns true, stores what it read, and on the way calls [`Consumed::report`] for what it has read
-//! and [`Verdicts::committed`] for what it has stored. It re-reads the identity folders when their
+//! and [`Verdicts::taken_in`] for what the lake has taken in. It re-reads the identity folders when their
 //! `snapshot.json` changes, at least once a second.
 
 use std::io::Write;
