@@ -107,6 +107,9 @@ struct Likeness {
     region: Option<usize>,
     model: Option<usize>,
     habit_broken: bool,
+    /// What the clock alone changes: the snapshot is too old to be sure of, the route is withdrawn.
+    stale: bool,
+    withdrawn: bool,
 }
 
 struct Judge<'a> {
@@ -225,6 +228,8 @@ impl<'a> Judge<'a> {
             region: code(Column::Region),
             model: code(Column::AiModel),
             habit_broken,
+            stale: self.witness.is_stale(at),
+            withdrawn: self.witness.is_withdrawn(row, at),
         };
         if dependence.settled
             && let Some(&known) = self.verdicts.get(&likeness)

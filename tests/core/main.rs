@@ -7,6 +7,9 @@
     reason = "the ban is for the core; its tests read fixtures"
 )]
 
+mod support;
+
 mod decode;
 mod identity;
 mod ingest_world;
+mod properties;

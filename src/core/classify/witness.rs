@@ -139,7 +139,7 @@ impl<'a> Witness<'a> {
                 self.request(row, at, subject, key, principal.as_ref(), gateway)
             }),
             key: key.as_ref().map(|key| self.key_fact(key, subject, gateway)),
-            stale: at > self.directory.as_of().saturating_add(self.options.freshness_limit_us),
+            stale: self.is_stale(at),
             propagation_us: self.options.propagation_window_us,
         }
     }
@@ -251,6 +251,17 @@ impl<'a> Witness<'a> {
             route_unknown: self.directory.has_routes() && route.is_none(),
             granted,
         }
+    }
+
+    /// Whether the directory is past its freshness limit at `at`.
+    pub(super) fn is_stale(&self, at: i64) -> bool {
+        at > self.directory.as_of().saturating_add(self.options.freshness_limit_us)
+    }
+
+    /// Whether the route of a row is withdrawn at `at`.
+    pub(super) fn is_withdrawn(&self, row: usize, at: i64) -> bool {
+        let route = self.batch.subject(row).route.map(|route| self.directory.route_at(route));
+        route.and_then(|route| route.sunset_at).is_some_and(|sunset| sunset <= at)
     }
 
     /// Whether the key behind a row may be used from some addresses only.

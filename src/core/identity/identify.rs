@@ -93,12 +93,15 @@ pub fn identify(decoded: Decoded, directory: &Arc<Directory>) -> Identified {
     let consumers = events.dict(Column::Consumer);
     let mut by_consumer: Vec<Option<Entry>> = vec![None; consumers.values().len()];
     let event_at = events.time(Column::EventAt);
+    let status = events.short(Column::Status).values();
+    // Slips are looked for once any request of the batch was refused, and then are none of the served ones' business.
+    let applies = |entry: &Entry, row: usize| entry.near_miss.is_none() || (400..500).contains(&status[row]);
 
     let rows = events.len();
     let mut subject_of = Vec::with_capacity(rows);
     for (row, &credential) in credential_of.iter().enumerate() {
         let entry = match by_credential.get(credential as usize) {
-            Some(entry) if entry.found() => *entry,
+            Some(entry) if entry.found() && applies(entry, row) => *entry,
             Some(_) | None => match consumers.code(row) {
                 Some(code) => *by_consumer[code].get_or_insert_with(|| join.of_consumer(consumers.get(row))),
                 None => Entry::NOBODY,
