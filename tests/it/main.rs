@@ -2,6 +2,7 @@
 
 mod support;
 
+mod chaos;
 mod command_line;
 mod demo;
 mod identity;
