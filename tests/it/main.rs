@@ -4,6 +4,7 @@
 
 mod support;
 
+mod chaos;
 mod command_line;
 mod demo;
 mod identity;
