@@ -349,6 +349,7 @@ fn the_core_names_the_cause_of_what_the_script_did() {
 async fn read_and_judge(mut seat: Seat) -> Result<(), DemoError> {
     let (refresher, _) = Refresher::start(seat.identity.clone(), pepper(), Duration::from_millis(200)).unwrap();
     let directory = refresher.subscribe();
+    #[expect(clippy::disallowed_methods, reason = "a test's own runtime ends with it")]
     let refreshing = tokio::spawn(refresher.run());
     let reader = tokio::task::spawn_blocking(move || {
         let consumer = consumer_of(&seat);

@@ -251,6 +251,7 @@ async fn check_lake_sees_no_breach_in_what_is_written_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     let lake = open(folder.path()).await;
     let writer = lake.clone();
+    #[expect(clippy::disallowed_methods, reason = "a test's own runtime ends with it")]
     let writing = tokio::spawn(async move {
         let spans = (0..60).map(|n| (n * 5, n * 5 + 5)).collect::<Vec<_>>();
         ingest(&writer, &spans).await
