@@ -32,6 +32,7 @@ metrics! {
     BACKWARDS "claviger_source_backwards_frames_total" "frames left out because their offset was read before"
     GAP_OFFSETS "claviger_source_gap_offsets_total" "offsets that the broker no longer had"
     REFUSED "claviger_source_refused_partitions_total" "partitions refused because the lake is ahead of the broker"
+    COMMITS "claviger_lake_commits_total" "commits after which every table held what had been read for them"
     HALTS "claviger_lake_halted_streams_total" "streams stopped at a hole that nobody declared"
     LATE_DRAINS "claviger_source_late_drains_total" "rebalances that did not wait for the pipeline to the end"
     PAUSES "claviger_source_pauses_total" "times reading was paused because the pipeline was full"
@@ -132,6 +133,18 @@ impl Refused<'_> {
         tracing::error!(stream = %self.stream, position = self.position.0, high = self.high.0,
             "partition refused: the lake is ahead of the broker, so the topic was re-created or lost its tail; \
              use another `lake.pipeline` for the new topic");
+    }
+}
+
+/// Rows are in the lake. One a commit interval, so it is a debug line.
+pub(crate) struct Committed<'a> {
+    pub(crate) reached: &'a [(Stream, Offset)],
+}
+
+impl Committed<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(COMMITS).increment(1);
+        tracing::debug!(reached = %List(self.reached), "rows committed");
     }
 }
 

@@ -89,6 +89,8 @@ fn config_of(seat: &Seat) -> Result<Config, ConfigError> {
         "secrets": { "pepper_file": seat.pepper.display().to_string() },
         "identity": { "dirs": identity, "refresh_interval_ms": "250ms" },
         "lake": { "uri": seat.lake.display().to_string(), "commit_interval_ms": "1s" },
+        // One refiner sees all requests of a client in order, and so what it is used to.
+        "pipeline": { "refine_threads": 1 },
         "telemetry": { "log_level": "error" },
     });
     let text = toml::to_string(&written).expect("texts and lists have a TOML form");

@@ -119,7 +119,7 @@ enum Sink {
     Table { schema: SchemaRef, batches: Vec<RecordBatch>, rows: usize, target: Target },
     Json(arrow::json::ArrayWriter<Target>),
     Ndjson(arrow::json::LineDelimitedWriter<Target>),
-    Csv { writer: arrow::csv::Writer<Target>, header: Option<SchemaRef> },
+    Csv { writer: Box<arrow::csv::Writer<Target>>, header: Option<SchemaRef> },
     Parquet(Box<ArrowWriter<Target>>),
     Arrow(Box<arrow::ipc::writer::StreamWriter<Target>>),
 }
@@ -130,7 +130,9 @@ impl Sink {
             Output::Table => Self::Table { schema: Arc::clone(schema), batches: Vec::new(), rows: 0, target },
             Output::Json => Self::Json(arrow::json::ArrayWriter::new(target)),
             Output::Ndjson => Self::Ndjson(arrow::json::LineDelimitedWriter::new(target)),
-            Output::Csv => Self::Csv { writer: arrow::csv::Writer::new(target), header: Some(Arc::clone(schema)) },
+            Output::Csv => {
+                Self::Csv { writer: Box::new(arrow::csv::Writer::new(target)), header: Some(Arc::clone(schema)) }
+            }
             Output::Parquet => {
                 Self::Parquet(Box::new(ArrowWriter::try_new(target, Arc::clone(schema), None).map_err(parquet_error)?))
             }

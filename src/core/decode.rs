@@ -18,6 +18,8 @@ mod presented;
 mod scrub;
 mod uri;
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 
 use crate::event::Events;
@@ -155,7 +157,7 @@ impl Decoder {
 #[derive(Debug)]
 pub struct Decoded {
     pub(crate) events: Events,
-    pub(crate) credentials: Vec<Credential>,
+    pub(crate) credentials: Vec<Arc<Credential>>,
     /// Row to index into `credentials`; [`NO_CREDENTIAL`] where the request carried none.
     pub(crate) credential_of: Vec<u32>,
 }
@@ -169,13 +171,13 @@ impl Decoded {
     }
 
     #[must_use]
-    pub fn credentials(&self) -> &[Credential] {
+    pub fn credentials(&self) -> &[Arc<Credential>] {
         &self.credentials
     }
 
     /// The credential that a row's request carried.
     #[must_use]
     pub fn credential(&self, row: usize) -> Option<&Credential> {
-        self.credentials.get(self.credential_of[row] as usize)
+        self.credentials.get(self.credential_of[row] as usize).map(|credential| &**credential)
     }
 }

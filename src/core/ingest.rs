@@ -245,7 +245,14 @@ impl Ingest {
         self.open.rows[table] > 0
             || self.draining()
             || !self.flushing.is_empty()
+            || self.behind_since[table].is_some() && self.begins_in(table)
             || self.behind_since[table].is_some_and(|since| self.now - since >= self.protocol.idle_interval_us)
+    }
+
+    /// A stream has no position in `table` yet. Its first commit records one in every table: after a crash it would
+    /// be read from its start again, or, where reading starts at the end, its earlier rejects would be missed.
+    fn begins_in(&self, table: StreamTable) -> bool {
+        self.streams.values().any(|reading| reading.positions.stored[table].is_none())
     }
 
     fn seal_if_due(&mut self, actions: &mut Vec<Action>) {
@@ -477,6 +484,7 @@ mod tests {
     }
 
     /// Seals what is due at `now`; the tables it is for.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "one kind of action is looked for")]
     fn seal(machine: &mut Ingest, now: i64, attempt: u64) -> Vec<StreamTable> {
         assert_eq!(machine.step(Input::Tick(now)), [Action::Seal { attempt }]);
         let reads = machine.step(Input::Sealed(attempt)).into_iter().filter_map(|action| match action {

@@ -327,7 +327,7 @@ fn corrected(key: &str) -> (Option<NearMissKind>, &str) {
 /// The visible ends of a masked key: at least four characters of start or end around `***`, `...` or `…`.
 fn masked_ends(key: &str) -> Option<(String, String)> {
     let is_mask = |c: char| matches!(c, '*' | '…' | '•' | '.');
-    let start = key.find(|c: char| matches!(c, '*' | '…' | '•')).or_else(|| key.find("..."))?;
+    let start = key.find(['*', '…', '•']).or_else(|| key.find("..."))?;
     let head = key.get(..start)?;
     let tail = key.get(start..)?.trim_start_matches(is_mask);
     let plain = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');

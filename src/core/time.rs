@@ -27,6 +27,9 @@ impl Unit {
 /// what is no number, or does not fit.
 #[must_use]
 pub fn micros(text: &str, unit: Unit) -> Option<i64> {
+    if let Some(value) = short_decimal(text.as_bytes(), unit.shift()) {
+        return Some(value);
+    }
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
     let mut value: i64 = 0;
     let mut places = unit.shift();
@@ -54,6 +57,35 @@ pub fn micros(text: &str, unit: Unit) -> Option<i64> {
         value /= 10;
     }
     Some(if negative { -value } else { value })
+}
+
+/// Plain decimals of at most 15 digits, which cannot overflow: the form of nearly every number in a log.
+fn short_decimal(text: &[u8], shift: i32) -> Option<i64> {
+    const TENS: [i64; 7] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000];
+    if text.len() > 12 && shift > 3 || text.len() > 15 || shift < 0 {
+        return None;
+    }
+    let mut value = 0i64;
+    let mut whole = text.len();
+    for (at, &byte) in text.iter().enumerate() {
+        if byte == b'.' && whole == text.len() && at > 0 {
+            whole = at;
+            continue;
+        }
+        if !byte.is_ascii_digit() {
+            return None;
+        }
+        // Digits finer than a microsecond are dropped.
+        if whole == text.len() || i32::try_from(at - whole).is_ok_and(|place| place <= shift) {
+            value = value * 10 + i64::from(byte - b'0');
+        }
+    }
+    let fraction = text.len() - whole;
+    if text.is_empty() || fraction == 1 {
+        return None;
+    }
+    let places = i32::try_from(fraction.saturating_sub(1)).ok()?.min(shift);
+    Some(value * TENS[usize::try_from(shift - places).ok()?])
 }
 
 fn scientific(text: &str, unit: Unit) -> Option<i64> {

@@ -85,6 +85,8 @@ pub struct Producer {
     client: BaseProducer<Deliveries>,
     consumed: Consumed,
     lanes: [[Lane; PARTITIONS]; 2],
+    /// Where the search for a partition begins: turns, so that all get lines when none is behind.
+    turn: usize,
 }
 
 /// What was sent to one partition and not yet read.
@@ -131,7 +133,7 @@ impl Producer {
             .set("linger.ms", "5")
             .create_with_context(Deliveries::default())
             .map_err(|source| DemoError::NoBroker { source })?;
-        Ok(Self { client, consumed, lanes: Default::default() })
+        Ok(Self { client, consumed, lanes: Default::default(), turn: 0 })
     }
 
     /// Queues one line for the gateway's topic, in the partition with the fewest unread bytes.
@@ -144,8 +146,10 @@ impl Producer {
         for (partition, lane) in lanes.iter_mut().enumerate() {
             lane.forget_read(self.consumed.get(gateway, partition));
         }
-        let (partition, lane) =
-            lanes.iter_mut().enumerate().min_by_key(|(_, lane)| lane.bytes).expect("a topic has partitions");
+        self.turn += 1;
+        let turns = |partition: usize| (partition + self.turn) % PARTITIONS;
+        let least = lanes.iter_mut().enumerate().min_by_key(|(partition, lane)| (lane.bytes, turns(*partition)));
+        let (partition, lane) = least.expect("a topic has partitions");
         if !lane.has_room() {
             return self.check().map(|()| Sent::NoRoom);
         }

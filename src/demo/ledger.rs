@@ -1,6 +1,6 @@
 //! What the demo has learned so far: verdicts by cause, with whom they hit most, and their marks.
 //!
-//! Filled by whoever commits batches ([`Verdicts::committed`]), read by the summary once a second.
+//! Filled by whoever hands batches to the lake ([`Verdicts::taken_in`]), read by the summary once a second.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -64,11 +64,11 @@ impl Verdicts {
         ledger.score.scripted(truth);
     }
 
-    /// Takes in classified events. To be called once for each event that is in the lake.
+    /// Counts classified events. To be called once for each event that the lake has taken in.
     ///
     /// # Panics
     /// When the events have not been classified.
-    pub fn committed(&self, events: &Events) {
+    pub fn taken_in(&self, events: &Events) {
         self.ledger().take(events);
     }
 

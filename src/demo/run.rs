@@ -2,7 +2,7 @@
 //!
 //! The pipeline is whatever future the caller makes of a [`Seat`]. It reads `topics` from `brokers` until
 //! `shutdown` turns true, stores what it read, and on the way calls [`Consumed::report`] for what it has read
-//! and [`Verdicts::committed`] for what it has stored. It re-reads the identity folders when their
+//! and [`Verdicts::taken_in`] for what the lake has taken in. It re-reads the identity folders when their
 //! `snapshot.json` changes, at least once a second.
 
 use std::io::Write;
@@ -89,6 +89,7 @@ where
     let consumed = Consumed::default();
     let producer = Producer::new(&broker, consumed.clone())?;
     let (end, shutdown) = watch::channel(false);
+    #[expect(clippy::disallowed_methods, reason = "not detached: waited for below, and its error is the demo's")]
     let mut pipeline = tokio::spawn(pipeline(Seat {
         brokers: broker.bootstrap_servers(),
         topics: Gateway::ALL.iter().map(|gateway| gateway.topic()).collect(),

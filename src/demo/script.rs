@@ -107,7 +107,7 @@ impl IncidentKind {
             Self::UnpaidBill => Some(refuse(request, Refusal::Forbidden, RootCause::AccountSuspendedBilling, rng)),
             Self::FreeTierUsedUp => Some(refuse(request, Refusal::QuotaUsedUp, RootCause::QuotaExhausted, rng)),
             // Two calls of three are within the limit.
-            Self::TooFast if moment.number % 3 > 0 => None,
+            Self::TooFast if !moment.number.is_multiple_of(3) => None,
             Self::TooFast => Some(refuse(request, Refusal::RateLimited, RootCause::RateLimited, rng)),
             Self::CrossTenant => {
                 request.tenant_asked = (request.tenant_asked + rng.random_range(1..tenants)) % tenants;
@@ -142,7 +142,7 @@ impl IncidentKind {
                 request.place = Place::Query;
                 Some(refuse(request, Refusal::KeyMissing, RootCause::MisplacedCredential, rng))
             }
-            Self::GuessingAttack if moment.number % 8 == 0 => {
+            Self::GuessingAttack if moment.number.is_multiple_of(8) => {
                 request.sent = Sent::NoKey(rng.random_range(0..NO_KEYS.len()));
                 Some(refuse(request, Refusal::Unauthorized, RootCause::MalformedCredential, rng))
             }
@@ -158,7 +158,7 @@ impl IncidentKind {
             }
             Self::AnonymousRoute => {
                 // Some present a key revoked long ago, some one that was never issued.
-                if moment.number % 2 == 0 {
+                if moment.number.is_multiple_of(2) {
                     request.sent = Sent::Guess(STALE_KEY);
                 }
                 request.outcome = Outcome::AnsweredAnonymously;

@@ -62,7 +62,8 @@ impl Seal {
     /// `None` for an id that this seed did not make.
     #[must_use]
     pub fn open(&self, id: RequestId) -> Option<Truth> {
-        let [mut left, mut right] = [(id.0 >> 64) as u64, (id.0 & u128::from(u64::MAX)) as u64];
+        let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or_default();
+        let [mut left, mut right] = [half(id.0 >> 64), half(id.0)];
         for key in self.round_keys.iter().rev() {
             (left, right) = (right ^ mix(left ^ key), left);
         }

@@ -3,6 +3,8 @@
 //!
 //! Positions may differ between tables after a crash; that is no breach, the next start reads the difference again.
 //! So a stream is judged below the lowest position, and rows between it and their own table's are only counted.
+//! Positions and rows are read from the same version of each table, so that a lake in use can be judged, too; gaps
+//! from a version after them, since a gap is declared before positions pass it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,6 +13,7 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use claviger_core::lake::{Account, Breach, ConservationCheck, TableName, assert_rows_kept};
 use claviger_core::offsets::Offset;
+use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
 use serde::Serialize;
 use serde_json::Value;
@@ -18,6 +21,8 @@ use serde_json::Value;
 use super::Lake;
 use super::error::LakeError;
 use super::log;
+use super::read::{select, session_over};
+use super::table::Table;
 
 /// Replayed files have no holes; this is their cluster.
 const FILE_CLUSTER: &str = "file";
@@ -75,18 +80,21 @@ impl LakeReport {
 /// When the lake cannot be read. A broken law is an answer, not an error.
 pub async fn audit(lake: &Lake, dense: bool) -> Result<LakeReport, LakeError> {
     let mut report = LakeReport::default();
-    for name in TableName::ALL {
-        report.tables.push(describe(lake, *name).await?);
-        check_compactions(lake, *name, &mut report).await?;
+    let tables = lake.tables().await?;
+    for table in &tables {
+        report.tables.push(describe(table)?);
+        check_compactions(table, &mut report).await?;
     }
-    let mut ledgers = streams(lake, dense).await?;
-    judge_rows(lake, &mut ledgers).await?;
+    let session = session_over(&tables).await?;
+    let mut ledgers = streams(&tables, dense);
+    add_gaps(&session, &mut ledgers).await?;
+    judge_rows(&session, &mut ledgers).await?;
     report.streams = ledgers.into_iter().map(|((topic, partition), ledger)| ledger.report(topic, partition)).collect();
     Ok(report)
 }
 
-async fn describe(lake: &Lake, name: TableName) -> Result<TableReport, LakeError> {
-    let table = lake.table(name).await?;
+fn describe(table: &Table) -> Result<TableReport, LakeError> {
+    let name = table.name();
     let snapshot = table.handle().snapshot().map_err(|source| LakeError::Unreadable { table: name, source })?;
     let mut report = TableReport { table: name.name(), version: table.version(), files: 0, rows: 0, bytes: 0 };
     for file in snapshot.log_data().iter() {
@@ -98,12 +106,11 @@ async fn describe(lake: &Lake, name: TableName) -> Result<TableReport, LakeError
 }
 
 /// Every compaction in the log must have put in as many rows as it took out.
-async fn check_compactions(lake: &Lake, name: TableName, report: &mut LakeReport) -> Result<(), LakeError> {
-    let log_store = lake.log_store(name)?;
-    let store = log_store.object_store(None);
-    let Some((newest, _)) = log::newest_commit(name, store.as_ref()).await? else { return Ok(()) };
+async fn check_compactions(table: &Table, report: &mut LakeReport) -> Result<(), LakeError> {
+    let name = table.name();
+    let store = table.handle().log_store().object_store(None);
     let mut rows_of: HashMap<String, u64> = HashMap::new();
-    for version in 0..=newest {
+    for version in 0..=table.version() {
         let Some(actions) = log::commit_actions(name, store.as_ref(), version).await? else { continue };
         let mut added = 0;
         for add in actions.iter().map(|action| &action["add"]).filter(|add| add.is_object()) {
@@ -210,19 +217,25 @@ impl Ledger {
 
 type Ledgers = BTreeMap<(String, i32), Ledger>;
 
-/// The streams that the tables remember, with their positions and declared gaps.
-async fn streams(lake: &Lake, dense: bool) -> Result<Ledgers, LakeError> {
-    let events = lake.table(TableName::Events).await?;
-    let rejects = lake.table(TableName::Rejects).await?;
+/// The streams that the tables remember, with their positions.
+fn streams(tables: &[Table], dense: bool) -> Ledgers {
     let mut ledgers = Ledgers::new();
-    for app_id in events.transactions().keys().chain(rejects.transactions().keys()) {
-        let Some((cluster, topic, partition)) = parse_app_id(app_id) else { continue };
-        let of = |transactions: &BTreeMap<String, i64>| transactions.get(app_id).copied().unwrap_or(i64::MIN);
-        let ledger = ledgers.entry((topic.to_owned(), partition)).or_insert_with(|| Ledger::of(cluster, dense));
-        ledger.events_position = ledger.events_position.max(of(events.transactions()));
-        ledger.rejects_position = ledger.rejects_position.max(of(rejects.transactions()));
+    for table in tables.iter().filter(|table| [TableName::Events, TableName::Rejects].contains(&table.name())) {
+        for (app_id, &next) in table.transactions() {
+            let Some((cluster, topic, partition)) = parse_app_id(app_id) else { continue };
+            let ledger = ledgers.entry((topic.to_owned(), partition)).or_insert_with(|| Ledger::of(cluster, dense));
+            let position = match table.name() {
+                TableName::Rejects => &mut ledger.rejects_position,
+                _ => &mut ledger.events_position,
+            };
+            *position = next.max(*position);
+        }
     }
-    let mut rows = lake.query(r#"select topic, "partition", "begin", "end" from gaps"#).await?;
+    ledgers
+}
+
+async fn add_gaps(session: &SessionContext, ledgers: &mut Ledgers) -> Result<(), LakeError> {
+    let mut rows = select(session, r#"select topic, "partition", "begin", "end" from gaps"#).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(|source| LakeError::Query { source })?;
         let (topics, partitions) = (texts(batch.column(0))?, batch.column(1).as_primitive::<Int32Type>());
@@ -234,7 +247,7 @@ async fn streams(lake: &Lake, dense: bool) -> Result<Ledgers, LakeError> {
             }
         }
     }
-    Ok(ledgers)
+    Ok(())
 }
 
 /// `claviger/<pipeline>/<cluster>/<topic>/<partition>`; a topic that is a file name may hold slashes.
@@ -245,12 +258,12 @@ fn parse_app_id(app_id: &str) -> Option<(&str, &str, i32)> {
     Some((cluster, topic, partition.parse().ok()?))
 }
 
-async fn judge_rows(lake: &Lake, ledgers: &mut Ledgers) -> Result<(), LakeError> {
+async fn judge_rows(session: &SessionContext, ledgers: &mut Ledgers) -> Result<(), LakeError> {
     let sql = r#"select topic, "partition", "offset", part, rejected from (
             select topic, "partition", "offset", part, false as rejected from events
             union all select topic, "partition", "offset", part, true as rejected from rejects
         ) order by 1, 2, 3, 4"#;
-    let mut rows = lake.query(sql).await?;
+    let mut rows = select(session, sql).await?;
     while let Some(batch) = rows.next().await {
         let batch = batch.map_err(|source| LakeError::Query { source })?;
         judge_batch(&batch, ledgers)?;

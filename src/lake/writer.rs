@@ -112,6 +112,7 @@ impl Writer {
             flushing: Vec::new(),
             ended: None,
         };
+        #[expect(clippy::disallowed_methods, reason = "not detached: `finish` waits for it, and passes its error on")]
         let driver = tokio::spawn(driver.run(rows_in, control_in, inbox));
         Ok((Self { lake: lake.clone(), rows, control, driver }, signalled))
     }

@@ -136,6 +136,7 @@ impl Ledger {
 
     fn hear(&self, answer: &Reaction) {
         if let Reaction::Committed(offsets) = answer {
+            signals::Committed { reached: offsets }.emit();
             let committed = offsets.iter().map(|(stream, offset)| (stream, *offset)).collect::<HashMap<_, _>>();
             let all = self.read().iter().all(|(stream, end)| committed.get(stream).is_some_and(|at| at >= end));
             self.health.rows_committed(all);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claviger::demo::DemoError;
+use claviger::demo::broker::Consumed;
 use claviger::demo::company::Instant;
 use claviger::demo::files::write_files;
 use claviger::demo::identity::IdentityFolders;
@@ -18,7 +19,10 @@ use claviger::demo::script::{IncidentKind, Timeline};
 use claviger::demo::story::{Plan, Step, Story};
 use claviger::demo::summary::{self, Paint};
 use claviger::demo::truth::{RequestId, Score, Seal, Truth};
+use claviger::demo::watched::Watched;
 use claviger::identity::Refresher;
+use claviger::pipeline::{AnyFault, Sink};
+use claviger::source::{Reaction, SourceEvent};
 use claviger_core::cause::RootCause;
 use claviger_core::decode::DecodeOptions;
 use claviger_core::frame::RawBatch;
@@ -26,6 +30,8 @@ use claviger_core::identity::Directory;
 use claviger_core::offsets::{Offset, Stream};
 use claviger_core::refine::{RefineOptions, Refined, Refiner};
 use claviger_core::secret::Pepper;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use rdkafka::Message as _;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -328,7 +334,7 @@ fn the_core_names_the_cause_of_what_the_script_did() {
         for batch in lines.chunks(2_000) {
             let refined = judge.judge(batch.iter().copied(), &directory);
             assert_eq!(refined.rejects.num_rows(), 0);
-            verdicts.committed(&refined.events);
+            verdicts.taken_in(&refined.events);
         }
     }
     let ledger = verdicts.ledger();
@@ -343,6 +349,7 @@ fn the_core_names_the_cause_of_what_the_script_did() {
 async fn read_and_judge(mut seat: Seat) -> Result<(), DemoError> {
     let (refresher, _) = Refresher::start(seat.identity.clone(), pepper(), Duration::from_millis(200)).unwrap();
     let directory = refresher.subscribe();
+    #[expect(clippy::disallowed_methods, reason = "a test's own runtime ends with it")]
     let refreshing = tokio::spawn(refresher.run());
     let reader = tokio::task::spawn_blocking(move || {
         let consumer = consumer_of(&seat);
@@ -351,7 +358,7 @@ async fn read_and_judge(mut seat: Seat) -> Result<(), DemoError> {
             let Some(message) = consumer.poll(Duration::from_millis(50)) else { continue };
             let message = message.unwrap();
             let refined = judge.judge(message.payload().into_iter(), &directory.borrow());
-            seat.verdicts.committed(&refined.events);
+            seat.verdicts.taken_in(&refined.events);
             seat.consumed.report(message.topic(), message.partition(), message.offset() + 1);
         }
     });
@@ -430,6 +437,35 @@ async fn everything_sent_to_the_broker_is_read_and_marked() {
     assert_eq!(summary["false_alarms"], 0);
     let pepper = std::fs::metadata(data.join("pepper")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&pepper.permissions()) & 0o777, 0o600);
+}
+
+/// A lake that takes nothing.
+struct FullDisk;
+
+#[async_trait::async_trait]
+impl Sink for FullDisk {
+    fn reactions(&mut self) -> BoxStream<'static, Reaction> {
+        futures::stream::empty().boxed()
+    }
+
+    async fn take(&mut self, _event: SourceEvent<Refined>) -> Result<(), AnyFault> {
+        Err(Box::new(DemoError::PipelinePanicked))
+    }
+
+    async fn finish(self) -> Result<(), AnyFault> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn what_the_lake_did_not_take_is_not_told() {
+    let story = Story::new(plan(7, 30, 200.0));
+    let verdicts = Verdicts::new(story.company(), story.seal());
+    let (.., line) = lines_of(plan(7, 30, 200.0)).swap_remove(0);
+    let refined = Judge::new(pepper()).judge([line.as_bytes()].into_iter(), &Arc::new(Directory::empty()));
+    let mut watched = Watched::new(FullDisk, Consumed::default(), verdicts.clone());
+    assert!(watched.take(SourceEvent::Batch(refined)).await.is_err());
+    assert_eq!(verdicts.ledger().events, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -246,6 +246,24 @@ async fn check_lake_says_no_to_doctored_lakes() {
     assert!(breaches.await[0].contains("neither stored nor declared"));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn check_lake_sees_no_breach_in_what_is_written_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    let writer = lake.clone();
+    #[expect(clippy::disallowed_methods, reason = "a test's own runtime ends with it")]
+    let writing = tokio::spawn(async move {
+        let spans = (0..60).map(|n| (n * 5, n * 5 + 5)).collect::<Vec<_>>();
+        ingest(&writer, &spans).await
+    });
+    while !writing.is_finished() {
+        let report = audit(&lake, true).await.unwrap();
+        assert!(report.holds(), "{report:#?}");
+    }
+    writing.await.unwrap();
+    assert_stored_once(&lake, 300).await;
+}
+
 /// Appends a commit made from the actions of the newest one.
 fn add_commit(table: &Path, make: impl FnOnce(&[serde_json::Value]) -> Vec<serde_json::Value>) {
     let root = table.parent().unwrap();

@@ -63,6 +63,7 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
 }
 
 /// How the gateway's word and the directory disagree.
+#[expect(clippy::wildcard_enum_match_arm, reason = "few of the words can contradict a directory")]
 fn contradiction(facts: &Facts<'_>, cause: RootCause) -> Option<&'static str> {
     let healthy_key = facts.key.is_some() && matches!(cause, RootCause::Undecidable);
     match facts.word {
@@ -100,6 +101,10 @@ fn missing_field(facts: &Facts<'_>) -> &'static str {
 }
 
 /// The facts that speak for `cause`.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "most causes speak for themselves; the arms are those with facts to show"
+)]
 fn evidence(facts: &Facts<'_>, cause: RootCause) -> Vec<String> {
     let mut out = Vec::with_capacity(4);
     let mut note = |name: &str, value: &str| {
@@ -201,6 +206,7 @@ const fn state_name(state: PrincipalState) -> &'static str {
 }
 
 /// What a request that was served tells, when it should not have been.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the rest of the ends are the tenant's")]
 #[must_use]
 pub(super) fn zombie(facts: &Facts<'_>) -> Option<(RootCause, Option<i64>)> {
     use RootCause as Cause;

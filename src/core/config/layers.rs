@@ -38,6 +38,7 @@ pub(super) fn lay_over(base: &mut Table, file: Table, path: &str) -> Result<(), 
 
 /// Keys of free tables contain dots, which TOML reads as tables unless they are quoted: both spellings
 /// come out the same.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the enum is the library's: all but tables are scalars")]
 fn flatten(base: &mut Table, key: &str, value: Value) {
     match value {
         Value::Table(inner) => inner.into_iter().for_each(|(part, value)| flatten(base, &join(key, &part), value)),
@@ -73,6 +74,7 @@ pub(super) fn lay_variable(base: &mut Table, name: &str, text: &str) -> Result<(
 
 /// A text where the option holds text, else a TOML value, a list also as `a,b`. Text that is neither stays
 /// text: reading it into its type later names the option.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the enum is the library's: the rest is written as in a file")]
 fn typed_like(default: &Value, text: &str) -> Value {
     let parsed =
         || toml::from_str::<Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));

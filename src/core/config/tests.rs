@@ -76,7 +76,8 @@ fn options_of_the_client_may_be_written_with_or_without_quotes() {
 
 #[test]
 fn what_is_wrong_is_named_with_the_right_spelling() {
-    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let cases: &[Case<'_>] = &[
         ("[kafka]\ntopic = ['a']", &[], "unknown key `kafka.topic`; did you mean `kafka.topics`?"),
         ("[lakes]\nuri = 'x'", &[], "unknown key `lakes`; did you mean `lake`?"),
         (

@@ -1,21 +1,49 @@
 //! The distinct credentials of one batch: hashed once, referred to by number.
+//!
+//! A key comes back batch after batch, so what was worked out for it is kept under its SipHash-128 with a random key
+//! of this process: recognising it then costs a tenth of hashing it anew, and the key itself is not kept.
 
+use std::hash::RandomState;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
 use arrow::datatypes::Int32Type;
+
+use std::hash::{BuildHasher as _, Hasher as _};
+
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 use super::NO_CREDENTIAL;
 use super::presented::CredentialKind;
 use crate::event::Interner;
 use crate::secret::{Credential, Digests, Fingerprint, Pepper, Schemes, Slips};
 
+/// Credentials that are remembered; beyond it the memory begins anew. About 20 MB.
+const REMEMBERED_MAX: usize = 100_000;
+
 /// Raw keys live here from the first row that carries them to the end of the batch, and nowhere else.
 #[derive(Default)]
 pub(crate) struct CredentialTable {
     keys: Interner,
-    credentials: Vec<Credential>,
+    credentials: Vec<Arc<Credential>>,
+    /// SipHash-128 of each key of the batch.
+    names: Vec<u128>,
     rows: Vec<u32>,
+    remembered: HashMap<u128, Arc<Credential>, FixedState>,
+    schemes: Schemes,
+    secret: Secret,
+}
+
+/// The random key of this process under which credentials are recognised.
+struct Secret(SipHasher13);
+
+impl Default for Secret {
+    fn default() -> Self {
+        let random = RandomState::new();
+        Self(SipHasher13::new_with_keys(random.hash_one(0), random.hash_one(1)))
+    }
 }
 
 impl std::fmt::Debug for CredentialTable {
@@ -36,19 +64,36 @@ impl CredentialTable {
     pub(crate) fn push(&mut self, kind: CredentialKind, key: &str, refused: bool, pepper: &Pepper, schemes: Schemes) {
         let index = self.keys.intern(key);
         if index as usize == self.credentials.len() {
-            let mut credential = Credential::of(key, pepper, schemes);
-            if kind == CredentialKind::Basic {
-                // A password has no issuer, and its last characters are too much of it.
-                credential.prefix.clear();
-                credential.last4.clear();
-            }
-            self.credentials.push(credential);
+            self.forget_if_outdated(schemes);
+            let mut hasher = self.secret.0;
+            hasher.write(key.as_bytes());
+            hasher.write_u8(u8::from(kind == CredentialKind::Basic));
+            let name = hasher.finish128().as_u128();
+            let known = self.remembered.entry(name).or_insert_with(|| {
+                let mut credential = Credential::of(key, pepper, schemes);
+                if kind == CredentialKind::Basic {
+                    // A password has no issuer, and its last characters are too much of it.
+                    credential.prefix.clear();
+                    credential.last4.clear();
+                }
+                Arc::new(credential)
+            });
+            self.credentials.push(Arc::clone(known));
+            self.names.push(name);
         }
-        let credential = &mut self.credentials[index as usize];
-        if refused && credential.slips.is_none() {
-            credential.slips = Some(Box::new(Slips::of(key, pepper, schemes)));
+        if refused && self.credentials[index as usize].slips.is_none() {
+            let credential = &mut self.credentials[index as usize];
+            Arc::make_mut(credential).slips = Some(Box::new(Slips::of(key, pepper, schemes)));
+            self.remembered.insert(self.names[index as usize], Arc::clone(credential));
         }
         self.rows.push(index);
+    }
+
+    fn forget_if_outdated(&mut self, schemes: Schemes) {
+        if self.schemes != schemes || self.remembered.len() >= REMEMBERED_MAX {
+            self.remembered.clear();
+            self.schemes = schemes;
+        }
     }
 
     /// A credential that was hashed before it reached us.
@@ -57,7 +102,8 @@ impl CredentialTable {
         let index = self.keys.intern(hex);
         if index as usize == self.credentials.len() {
             let digests = Digests { fingerprint, sha256: None, murmur3: None };
-            self.credentials.push(Credential::hashed(digests));
+            self.credentials.push(Arc::new(Credential::hashed(digests)));
+            self.names.push(0);
         }
         self.rows.push(index);
     }
@@ -67,8 +113,9 @@ impl CredentialTable {
     }
 
     /// Credentials and rows of the batch. Forgets the raw keys.
-    pub(crate) fn finish(&mut self) -> (Vec<Credential>, Vec<u32>, CredentialColumns) {
+    pub(crate) fn finish(&mut self) -> (Vec<Arc<Credential>>, Vec<u32>, CredentialColumns) {
         drop(self.keys.take());
+        self.names.clear();
         let credentials = std::mem::take(&mut self.credentials);
         let rows = std::mem::take(&mut self.rows);
         // A row without the value is null by its key: readers need not look for nulls among the values.
@@ -81,7 +128,7 @@ impl CredentialTable {
             fingerprint: dictionary(StringArray::from_iter_values(
                 credentials.iter().map(|credential| credential.digests.fingerprint.hex().as_str().to_owned()),
             )),
-            mask: dictionary(StringArray::from_iter_values(credentials.iter().map(Credential::mask))),
+            mask: dictionary(StringArray::from_iter_values(credentials.iter().map(|credential| credential.mask()))),
             prefix: dictionary(StringArray::from_iter_values(credentials.iter().map(|c| c.prefix.as_str()))),
         };
         (credentials, rows, columns)

@@ -516,6 +516,9 @@ fn networks(events: &Events) -> ArrayRef {
 
 /// The /24 of an IPv4 address (also one mapped into IPv6), the /56 of an IPv6 one.
 fn network(address: &str) -> Option<String> {
+    if address.parse::<std::net::Ipv4Addr>().is_ok() {
+        return address.rsplit_once('.').map(|(network, _)| format!("{network}.0/24"));
+    }
     let bare = address.trim_start_matches('[').split(']').next().unwrap_or(address);
     let address: std::net::IpAddr = bare.parse().or_else(|_| bare.split(':').next().unwrap_or("").parse()).ok()?;
     let network = match address.to_canonical() {

@@ -48,7 +48,8 @@ const ANNOUNCED_MIN: usize = 8;
 
 /// `text` with every token that looks like a secret masked; borrowed when there is none.
 pub(crate) fn scrub<'a>(text: &'a str, own_prefixes: &[String]) -> Cow<'a, str> {
-    if text.len() < ANNOUNCED_MIN {
+    // Ids, which is most of what comes here, are told by one look.
+    if text.len() < ANNOUNCED_MIN || is_hex_id(text) {
         return Cow::Borrowed(text);
     }
     let mut out = String::new();
@@ -77,8 +78,23 @@ pub(crate) fn scrub<'a>(text: &'a str, own_prefixes: &[String]) -> Cow<'a, str> 
     Cow::Owned(out)
 }
 
-fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'%')
+/// Hex digits and dashes only: a UUID, a digest, a trace id.
+fn is_hex_id(text: &str) -> bool {
+    text.bytes().fold(true, |all, byte| all & (byte.is_ascii_hexdigit() | (byte == b'-')))
+}
+
+const TOKEN_BYTES: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    while byte < 128 {
+        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'~' | b'+' | b'%');
+        byte += 1;
+    }
+    table
+};
+
+const fn is_token_byte(byte: u8) -> bool {
+    TOKEN_BYTES[byte as usize]
 }
 
 /// A token of any kind after a word that announces a secret. It holds a digit: `basic authentication` is none.
@@ -94,16 +110,13 @@ fn announced<'t>(before: &str, token: &'t str) -> Option<&'t str> {
 
 /// The part of a token, to its end, that is to be masked.
 fn secret_in<'t>(token: &'t str, own_prefixes: &[String]) -> Option<&'t str> {
-    if token.len() < SECRET_MIN {
+    if token.len() < SECRET_MIN || is_hex_id(token) {
         return None;
     }
     if let Cow::Owned(decoded) = percent_decoded(token)
         && decoded != token
     {
         return matches!(scrub(&decoded, own_prefixes), Cow::Owned(_)).then_some(token);
-    }
-    if token.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-') {
-        return None;
     }
     let issuers = ISSUERS.iter().copied().chain(own_prefixes.iter().map(String::as_str));
     for issuer in issuers {

@@ -5,14 +5,15 @@ use std::borrow::Cow;
 /// The path of a request target or URL, without query and fragment.
 pub(crate) fn path(target: &str) -> &str {
     let target = after_authority(target).1;
-    let end = target.find(['?', '#']).unwrap_or(target.len());
+    let end = memchr::memchr2(b'?', b'#', target.as_bytes()).unwrap_or(target.len());
     target.get(..end).unwrap_or("")
 }
 
 /// The query of a request target or URL, without `?`; empty when there is none.
 pub(crate) fn query(target: &str) -> &str {
-    let target = target.split_once('#').map_or(target, |(before, _)| before);
-    target.split_once('?').map_or("", |(_, query)| query)
+    let Some(at) = memchr::memchr(b'?', target.as_bytes()) else { return "" };
+    let query = target.get(at + 1..).unwrap_or("");
+    query.split_once('#').map_or(query, |(before, _)| before)
 }
 
 /// Host and port of a URL, user and password left out; empty for a bare path.
@@ -27,6 +28,9 @@ pub(crate) fn userinfo(url: &str) -> &str {
 }
 
 fn after_authority(target: &str) -> (&str, &str) {
+    if target.starts_with('/') {
+        return ("", target); // what almost every gateway logs
+    }
     let Some((scheme, rest)) = target.split_once("://") else { return ("", target) };
     if scheme.contains(['/', '?']) {
         return ("", target);

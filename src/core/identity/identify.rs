@@ -20,7 +20,7 @@ use crate::secret::{Credential, NearMissKind};
 pub struct Identified {
     events: Events,
     directory: Arc<Directory>,
-    credentials: Vec<Credential>,
+    credentials: Vec<Arc<Credential>>,
     credential_of: Vec<u32>,
     /// Distinct subjects of the batch; the first is "nobody".
     subjects: Vec<Subject>,
@@ -59,7 +59,7 @@ impl Identified {
     }
 
     #[must_use]
-    pub fn credentials(&self) -> &[Credential] {
+    pub fn credentials(&self) -> &[Arc<Credential>] {
         &self.credentials
     }
 
@@ -72,7 +72,7 @@ impl Identified {
     /// The credential that a row's request carried.
     #[must_use]
     pub fn credential(&self, row: usize) -> Option<&Credential> {
-        self.credentials.get(self.credential_of[row] as usize)
+        self.credentials.get(self.credential_of[row] as usize).map(|credential| &**credential)
     }
 
     /// The row's index into [`Identified::credentials`], for work done once a credential.

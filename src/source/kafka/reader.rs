@@ -241,7 +241,7 @@ impl Reader {
             return Ok(());
         }
         signals::Sought { stream, offset }.emit();
-        seek(consumer, stream, offset)?;
+        place(consumer, stream, offset, self.paused)?;
         self.seal();
         self.intake.begin(stream.clone(), offset);
         self.say(SourceEvent::Assigned(vec![(stream.clone(), offset)]));
@@ -254,9 +254,9 @@ impl Reader {
         let positions = self.intake.positions().map(|(stream, next)| (stream.clone(), next)).collect::<Vec<_>>();
         for (stream, next) in positions {
             match plan_start(Some(next), watermarks(consumer, &stream)?, self.fresh) {
-                StartPlan::At(next) => seek(consumer, &stream, next)?,
+                StartPlan::At(next) => place(consumer, &stream, next, self.paused)?,
                 StartPlan::AfterGap { from, to } => {
-                    seek(consumer, &stream, to)?;
+                    place(consumer, &stream, to, self.paused)?;
                     self.seal();
                     self.intake.begin(stream.clone(), to);
                     self.declare_gap(stream, from, to);
@@ -297,10 +297,21 @@ fn unassign(consumer: &Consumer, list: &TopicPartitionList) -> Result<(), Source
     .map_err(|source| SourceError::Assignment { what: "hand over", source })
 }
 
-fn seek(consumer: &Consumer, stream: &Stream, offset: Offset) -> Result<(), SourceError> {
-    consumer
-        .seek(&stream.topic, stream.partition, Place::Offset(offset.0), SEEK_LIMIT)
-        .map_err(|source| SourceError::Assignment { what: "seek in", source })
+/// Moves the client to `offset`. A partition whose offset the broker has refused cannot be sought in any more: it
+/// is given up and taken over anew, which other members of the group do not notice.
+fn place(consumer: &Consumer, stream: &Stream, offset: Offset, paused: bool) -> Result<(), SourceError> {
+    let place = Place::Offset(offset.0);
+    if consumer.seek(&stream.topic, stream.partition, place, SEEK_LIMIT).is_ok() {
+        return Ok(());
+    }
+    let mut list = TopicPartitionList::new();
+    let mut begin_anew = || {
+        list.add_partition_offset(&stream.topic, stream.partition, place)?;
+        consumer.incremental_unassign(&list)?;
+        consumer.incremental_assign(&list)?;
+        if paused { consumer.pause(&list) } else { Ok(()) }
+    };
+    begin_anew().map_err(|source| SourceError::Assignment { what: "seek in", source })
 }
 
 fn watermarks(consumer: &Consumer, stream: &Stream) -> Result<Watermarks, SourceError> {

@@ -26,7 +26,7 @@ impl Broker {
     pub(crate) fn get() -> Self {
         match std::env::var(VARIABLE) {
             Ok(address) => Self { address, embedded: None },
-            Err(_) if std::env::var("CI").is_ok_and(|ci| ci == "true") => {
+            Err(_) if super::in_ci() => {
                 panic!("CI tests a real broker: run `eval \"$(tests/services/kafka.sh start)\"`, which sets {VARIABLE}")
             }
             Err(_) => {

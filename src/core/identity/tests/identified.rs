@@ -23,7 +23,7 @@ fn batch(requests: &[(&str, Option<&str>, Row<'_>)]) -> Decoded {
         };
         builder.push(&row);
         credential_of.push(credential.map_or(NO_CREDENTIAL, |credential| {
-            credentials.push(refused(credential));
+            credentials.push(std::sync::Arc::new(refused(credential)));
             u32::try_from(credentials.len() - 1).unwrap()
         }));
     }
