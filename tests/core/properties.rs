@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
+use base64::Engine as _;
 use claviger_core::classify::ClassifyOptions;
 use claviger_core::decode::{DecodedBatch, Decoder};
 use claviger_core::event::{Column, Events};
@@ -459,5 +460,38 @@ fn a_verdict_is_of_its_own_time_when_the_snapshot_ages_or_a_route_ends_within_a_
         };
         assert_eq!(said(Column::Cause), ["unknown_key", "unknown_key", "undecidable", "version_retired"]);
         assert_eq!(said(Column::Confidence), ["certain", "likely", "possible", "certain"]);
+    }
+}
+
+#[test]
+fn the_same_text_as_key_password_and_hash_is_three_credentials_in_any_order() {
+    let hash = "0123456789abcdef0123456789abcdef";
+    let basic = base64::engine::general_purpose::STANDARD.encode(format!("alice:{hash}"));
+    let more = [
+        json!({"credential": hash}),
+        json!({"headers": {"authorization": format!("Basic {basic}")}}),
+        json!({"fingerprint": hash}),
+    ];
+    let frames: Vec<Vec<u8>> = more.iter().map(|more| line(0, 401, "", more)).collect();
+    let read = |order: [usize; 3]| {
+        let frames: Vec<&[u8]> = order.iter().map(|&index| frames[index].as_slice()).collect();
+        let read = decoder().decode(&batch_of(&frames), Schemes::default());
+        let events = read.decoded.events();
+        let mut rows: Vec<_> = order
+            .into_iter()
+            .enumerate()
+            .map(|(row, index)| {
+                let shown =
+                    [Column::Fingerprint, Column::CredentialMask].map(|column| events.dict(column).get(row).to_owned());
+                (index, shown)
+            })
+            .collect();
+        rows.sort();
+        rows
+    };
+    let rows = read([0, 1, 2]);
+    assert_eq!((rows[0].1[1].as_str(), rows[1].1[1].as_str(), rows[2].1[0].as_str()), ("…cdef", "…", hash));
+    for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        assert_eq!(read(order), rows, "{order:?}");
     }
 }

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod canary;
 mod chaos;
 mod command_line;
 mod demo;

@@ -26,7 +26,9 @@ const REMEMBERED_MAX: usize = 100_000;
 /// Raw keys live here from the first row that carries them to the end of the batch, and nowhere else.
 #[derive(Default)]
 pub(crate) struct CredentialTable {
+    /// Each with the letter of its class at its end: the same text as a key, a password and a hash are three things.
     keys: Interner,
+    classed: String,
     credentials: Vec<Arc<Credential>>,
     /// SipHash-128 of each key of the batch.
     names: Vec<u128>,
@@ -62,7 +64,7 @@ pub(crate) struct CredentialColumns {
 impl CredentialTable {
     /// Notes the credential of the next row. Slips are looked for only where a request was `refused`.
     pub(crate) fn push(&mut self, kind: CredentialKind, key: &str, refused: bool, pepper: &Pepper, schemes: Schemes) {
-        let index = self.keys.intern(key);
+        let index = self.intern(key, if kind == CredentialKind::Basic { 'p' } else { 'k' });
         if index as usize == self.credentials.len() {
             self.forget_if_outdated(schemes);
             let mut hasher = self.secret.0;
@@ -89,6 +91,13 @@ impl CredentialTable {
         self.rows.push(index);
     }
 
+    fn intern(&mut self, text: &str, class: char) -> u32 {
+        self.classed.clear();
+        self.classed.push_str(text);
+        self.classed.push(class);
+        self.keys.intern(&self.classed)
+    }
+
     fn forget_if_outdated(&mut self, schemes: Schemes) {
         if self.schemes != schemes || self.remembered.len() >= REMEMBERED_MAX {
             self.remembered.clear();
@@ -99,7 +108,7 @@ impl CredentialTable {
     /// A credential that was hashed before it reached us.
     pub(crate) fn push_fingerprint(&mut self, hex: &str) {
         let Some(fingerprint) = Fingerprint::from_hex(hex) else { return self.push_none() };
-        let index = self.keys.intern(hex);
+        let index = self.intern(hex, 'h');
         if index as usize == self.credentials.len() {
             let digests = Digests { fingerprint, sha256: None, murmur3: None };
             self.credentials.push(Arc::new(Credential::hashed(digests)));
@@ -115,6 +124,7 @@ impl CredentialTable {
     /// Credentials and rows of the batch. Forgets the raw keys.
     pub(crate) fn finish(&mut self) -> (Vec<Arc<Credential>>, Vec<u32>, CredentialColumns) {
         drop(self.keys.take());
+        self.classed.clear();
         self.names.clear();
         let credentials = std::mem::take(&mut self.credentials);
         let rows = std::mem::take(&mut self.rows);
