@@ -469,11 +469,15 @@ mod tests {
         Stream::new("cluster", "topic", 0)
     }
 
-    /// A machine that has one stream from offset 0 and took `0..10` in: events only.
+    fn protocol() -> Protocol {
+        Protocol { commit_interval_us: 5, idle_interval_us: 100, ..Protocol::default() }
+    }
+
+    /// A machine that has one stream from offset 0, which every table knows, and took `0..10` in: events only.
     fn machine() -> Ingest {
-        let protocol = Protocol { commit_interval_us: 5, idle_interval_us: 100, ..Protocol::default() };
-        let mut machine = Ingest::new(protocol, 0);
-        machine.step(Input::Assigned(vec![(stream(), Positions::default())]));
+        let mut machine = Ingest::new(protocol(), 0);
+        let known = Positions { stored: PerTable::of(|_| Some(Offset(0))), start: Offset(0) };
+        machine.step(Input::Assigned(vec![(stream(), known)]));
         assert_eq!(machine.step(events(0, 10)), [Action::Encode(Vec::new())]);
         machine
     }
@@ -503,10 +507,19 @@ mod tests {
         let mut machine = machine();
         assert_eq!(machine.step(Input::Tick(4)), []);
         assert_eq!(seal(&mut machine, 5, 1), [StreamTable::Events]);
-        store(&mut machine, 1, StreamTable::Events, None);
+        store(&mut machine, 1, StreamTable::Events, Some(0));
         let done = machine.step(Input::Committed { attempt: 1, table: StreamTable::Events });
         assert_eq!(done, [Action::Acknowledge(vec![(stream(), Offset(0))])], "the others do not hold it yet");
         assert_eq!(seal(&mut machine, 100, 2), [StreamTable::Rejects, StreamTable::EntityMinutes]);
+    }
+
+    #[test]
+    fn the_first_commit_of_a_stream_records_a_position_in_every_table() {
+        let mut machine = Ingest::new(protocol(), 0);
+        machine.step(Input::Assigned(vec![(stream(), Positions::default())]));
+        machine.step(events(0, 10));
+        assert_eq!(machine.step(Input::Tick(5)), []);
+        assert_eq!(machine.step(Input::Sealed(1)).len(), StreamTable::ALL.len(), "a read for each table");
     }
 
     #[test]
@@ -521,10 +534,10 @@ mod tests {
 
     #[test]
     fn an_unclear_commit_is_decided_by_the_position() {
-        for (stored, committed) in [(Some(10), true), (None, false)] {
+        for (stored, committed) in [(Some(10), true), (Some(0), false)] {
             let mut machine = machine();
             seal(&mut machine, 5, 1);
-            store(&mut machine, 1, StreamTable::Events, None);
+            store(&mut machine, 1, StreamTable::Events, Some(0));
             let again = machine.step(Input::CommitUnclear { attempt: 1, table: StreamTable::Events });
             assert!(matches!(again[..], [Action::Read { failures: 1, .. }]), "{again:?}");
             let decided = store(&mut machine, 1, StreamTable::Events, stored);
