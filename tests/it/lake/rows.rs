@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{ArrayRef, Int64Array, ListArray, RecordBatch, TimestampMicrosecondArray, new_null_array};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::DataType;
 use claviger_core::event::{
     Column, ColumnKind, DictColumn, EventBuilder, Events, ListColumn, LongColumn, Row, Stage, TextColumn, TimeColumn,
 };
@@ -101,16 +103,29 @@ pub(crate) fn minutes(events: usize) -> RecordBatch {
     if events == 0 {
         return RecordBatch::new_empty(Arc::clone(&MINUTE_SCHEMA));
     }
-    let (mut kind, mut entity) = (DictColumn::default(), DictColumn::default());
-    kind.push("key");
-    entity.push("00112233445566778899aabbccddeeff");
-    let columns: Vec<ArrayRef> = vec![
-        Arc::new(TimestampMicrosecondArray::from(vec![START]).with_timezone("UTC")),
-        kind.finish(),
-        entity.finish(),
-        Arc::new(Int64Array::from(vec![events as i64])),
-    ];
-    RecordBatch::try_new(Arc::clone(&MINUTE_SCHEMA), columns).unwrap()
+    let text = |text: &str| {
+        let mut column = DictColumn::default();
+        column.push(text);
+        column.finish()
+    };
+    let columns = MINUTE_SCHEMA.fields().iter().map(|field| -> ArrayRef {
+        match field.name().as_str() {
+            "minute" => Arc::new(TimestampMicrosecondArray::from(vec![START]).with_timezone("UTC")),
+            "entity_kind" => text("key"),
+            "entity" => text("00112233445566778899aabbccddeeff"),
+            "requests" => Arc::new(Int64Array::from(vec![events as i64])),
+            _ if field.data_type() == &DataType::Int64 => Arc::new(Int64Array::from(vec![0])),
+            _ if field.is_nullable() => new_null_array(field.data_type(), 1),
+            _ => one_empty_list(field.data_type()),
+        }
+    });
+    RecordBatch::try_new(Arc::clone(&MINUTE_SCHEMA), columns.collect()).unwrap()
+}
+
+fn one_empty_list(list: &DataType) -> ArrayRef {
+    let DataType::List(item) = list else { panic!("{list} is no list") };
+    let values = new_null_array(item.data_type(), 0);
+    Arc::new(ListArray::new(Arc::clone(item), OffsetBuffer::from_lengths([0]), values, None))
 }
 
 /// Identity history of one directory version.
