@@ -377,12 +377,13 @@ impl Credential {
 }
 
 /// The issuer prefix of a key: letters, digits and separators up to the last separator within the first
-/// 16 characters, when it starts with a letter and at least 12 characters follow. Otherwise empty: what is
-/// not surely a prefix is part of the secret.
+/// 16 characters, when it starts with a letter and at least 12 characters follow. Otherwise empty, and for a UUID: what
+/// is not surely a prefix is part of the secret.
 #[must_use]
 pub fn prefix_of(key: &str) -> &str {
     let bytes = key.as_bytes();
-    if !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
+    let is_uuid = bytes.len() == 36 && [8, 13, 18, 23].iter().all(|&at| bytes[at] == b'-');
+    if is_uuid || !bytes.first().is_some_and(u8::is_ascii_alphabetic) {
         return "";
     }
     let mut end = 0;

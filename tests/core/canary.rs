@@ -329,3 +329,10 @@ fn what_holds_or_held_a_secret_prints_none_of_it() {
     }
     assert_clean(printed.as_bytes(), "what is printed for a log");
 }
+
+#[test]
+fn a_key_that_is_a_uuid_shows_its_end_only() {
+    let shown = |key| Credential::of(key, &pepper(), Schemes::default()).mask();
+    assert_eq!(shown("a1b2c3d4-e5f6-4711-8899-aabbccddeeff"), "…eeff");
+    assert_eq!(shown("ck_live_a1b2c3d4-e5f6-4711-8899-aabbccddeeff"), "ck_live_…eeff");
+}

@@ -495,3 +495,12 @@ fn the_same_text_as_key_password_and_hash_is_three_credentials_in_any_order() {
         assert_eq!(read(order), rows, "{order:?}");
     }
 }
+
+#[test]
+fn an_array_that_ends_like_an_object_is_a_reject_and_not_its_events() {
+    let event = String::from_utf8(line(0, 200, "", &json!({}))).expect("text");
+    for (frame, events) in [(format!("[{event},{event}]"), 2), (format!("[{event},{event}}}"), 0)] {
+        let read = decode_with(&mut decoder(), &[frame.into_bytes()]);
+        assert_eq!((read.decoded.events().len(), read.rejects.num_rows()), (events, usize::from(events == 0)));
+    }
+}

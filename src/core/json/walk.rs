@@ -59,6 +59,7 @@ pub(crate) fn elements(text: &str) -> Option<Vec<(usize, usize)>> {
 struct Splitter<'a> {
     bytes: &'a [u8],
     at: usize,
+    close: u8,
     closed: bool,
 }
 
@@ -67,7 +68,8 @@ impl<'a> Splitter<'a> {
         let bytes = text.as_bytes();
         let at = bytes.iter().position(|byte| !byte.is_ascii_whitespace()).unwrap_or(bytes.len());
         let opens = bytes.get(at) == Some(&open);
-        Self { bytes, at: if opens { at + 1 } else { bytes.len() }, closed: false }
+        let close = if open == b'[' { b']' } else { b'}' };
+        Self { bytes, at: if opens { at + 1 } else { bytes.len() }, close, closed: false }
     }
 
     fn next_part(&mut self) -> Option<(usize, usize)> {
@@ -81,6 +83,9 @@ impl<'a> Splitter<'a> {
                 b'"' => self.at = string_end(self.bytes, self.at + 1)?.0,
                 b'{' | b'[' => depth += 1,
                 b'}' | b']' if depth == 0 => {
+                    if byte != self.close {
+                        return None;
+                    }
                     let part = (from, self.at);
                     self.closed = true;
                     self.at += 1;
