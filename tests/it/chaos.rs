@@ -20,7 +20,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use self::load::Load;
-use self::process::{Lives, Process};
+use self::process::Process;
 use crate::support::kafka::Broker;
 
 /// How long the group waits for a silent member. The broker of `tests/services/kafka.sh` allows it.
@@ -79,14 +79,12 @@ fn every_offset_is_stored_once_whatever_is_killed() {
 
     let lake = folder.path().join("lake");
     let caught_up = judge::wait_until_stored(&lake, &produced, &mut processes);
-    let mut lives = Lives::default();
-    processes.into_iter().for_each(|process| lives.extend(process.stop()));
+    let lives = processes.into_iter().map(Process::stop).collect::<Vec<_>>();
     judge::by_check_lake(&lake, &produced);
     judge::by_independent_reader(&lake, &topic, &produced);
-    say(&format!(
-        "chaos: {deeds}\nchaos: {produced}; the last was stored {:.1} s after the last kill\nchaos: {lives}",
-        caught_up.as_secs_f64()
-    ));
+    let caught_up = caught_up.as_secs_f64();
+    say(&format!("chaos: {deeds}\nchaos: {produced}; the last was stored {caught_up:.1} s after the last kill"));
+    lives.iter().for_each(|lives| say(&format!("chaos: {lives}")));
 }
 
 /// What was done to the processes.
