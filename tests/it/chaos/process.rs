@@ -9,6 +9,9 @@ use chrono::{DateTime, Utc};
 
 use crate::support::wait_for;
 
+/// The process that is a static member: its restart within the session moves no partition. The other one comes as
+/// a stranger each time, and the group waits for its former self.
+const STATIC: usize = 1;
 /// Enough of a log to see why a process ended.
 const LOG_LINES_SHOWN: usize = 40;
 
@@ -22,13 +25,15 @@ pub(super) struct Process {
 
 impl Process {
     pub(super) fn start(folder: &Path, number: usize) -> Self {
+        let born_at = Utc::now();
         let child = spawn(folder, number, 0);
-        Self { folder: folder.to_owned(), number, child, born_at: Utc::now(), lives: Lives::default() }
+        let lives = Lives { is_static: number == STATIC, first_commits: Vec::new() };
+        Self { folder: folder.to_owned(), number, child, born_at, lives }
     }
 
     pub(super) fn restart(&mut self) {
         self.born_at = Utc::now();
-        self.child = spawn(&self.folder, self.number, self.lives.0.len());
+        self.child = spawn(&self.folder, self.number, self.lives.first_commits.len());
     }
 
     pub(super) fn kill(&mut self) {
@@ -52,19 +57,19 @@ impl Process {
         }
     }
 
-    /// The orderly end.
-    pub(super) fn stop(mut self) -> Lives {
+    /// The orderly end. Says how soon after each start rows were committed.
+    pub(super) fn stop(mut self) -> String {
         self.assert_runs();
         self.signal("TERM");
         let status = wait_for("end after SIGTERM", || self.child.try_wait().expect("a status"));
         assert!(status.success(), "process {} ended with {status} after SIGTERM:\n{}", self.number, self.log_end());
         self.bury();
-        std::mem::take(&mut self.lives)
+        self.lives.to_string()
     }
 
     fn bury(&mut self) {
         let first_commit_at = self.log().lines().find(|line| line.contains("\"rows committed\"")).map(said_at);
-        self.lives.0.push(first_commit_at.map(|at| (at - self.born_at).to_std().unwrap_or_default()));
+        self.lives.first_commits.push(first_commit_at.map(|at| (at - self.born_at).to_std().unwrap_or_default()));
     }
 
     fn signal(&self, name: &str) {
@@ -74,7 +79,7 @@ impl Process {
     }
 
     fn log(&self) -> String {
-        let log = std::fs::read(log_path(&self.folder, self.number, self.lives.0.len())).expect("a log");
+        let log = std::fs::read(log_path(&self.folder, self.number, self.lives.first_commits.len())).expect("a log");
         String::from_utf8_lossy(&log).into_owned()
     }
 
@@ -101,9 +106,7 @@ fn spawn(folder: &Path, number: usize, life: usize) -> Child {
     let log = File::create(log_path(folder, number, life)).expect("a log");
     let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
     command.arg("run").arg("--config").arg(folder.join("claviger.toml")).stdin(Stdio::null()).stderr(log);
-    if number == 1 {
-        // A static member, whose restart within the session moves no partition. The other one comes as a stranger each
-        // time, and the group waits for its former self.
+    if number == STATIC {
         command.env("CLAVIGER__KAFKA__INSTANCE_ID", "static");
     }
     command.spawn().expect("the binary runs")
@@ -115,27 +118,23 @@ fn said_at(line: &str) -> DateTime<Utc> {
 }
 
 /// For each life: how long after its start the first commit was, if it lived to see one.
-#[derive(Debug, Default)]
-pub(super) struct Lives(Vec<Option<Duration>>);
-
-impl Lives {
-    pub(super) fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
-    }
+struct Lives {
+    is_static: bool,
+    first_commits: Vec<Option<Duration>>,
 }
 
 impl std::fmt::Display for Lives {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut seconds = self.0.iter().flatten().map(Duration::as_secs_f64).collect::<Vec<_>>();
+        let kind = if self.is_static { "static" } else { "dynamic" };
+        let mut seconds = self.first_commits.iter().flatten().map(Duration::as_secs_f64).collect::<Vec<_>>();
         seconds.sort_by(f64::total_cmp);
-        write!(f, "{} of {} lives lasted to a commit; from start to first commit: ", seconds.len(), self.0.len())?;
-        let Some(last) = seconds.len().checked_sub(1) else { return write!(f, "none") };
-        for (number, (name, percent)) in
-            [("min", 0), ("median", 50), ("90 %", 90), ("max", 100)].into_iter().enumerate()
-        {
-            let separator = if number == 0 { "" } else { ", " };
-            write!(f, "{separator}{name} {:.2} s", seconds[last * percent / 100])?;
-        }
-        Ok(())
+        write!(f, "{kind} member: {} of {} lives saw a commit", seconds.len(), self.first_commits.len())?;
+        let Some(last) = seconds.len().checked_sub(1) else { return Ok(()) };
+        let at = |percent: usize| seconds[last * percent / 100];
+        let (min, median, most, max) = (at(0), at(50), at(90), at(100));
+        write!(
+            f,
+            "; the first after {min:.2} s at least, {median:.2} s (median), {most:.2} s (90 %), {max:.2} s at most"
+        )
     }
 }

@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::KafkaError;
 use rdkafka::mocking::MockCluster;
@@ -91,6 +91,20 @@ impl Broker {
             rdkafka::consumer::Consumer::fetch_watermarks(&consumer, topic, partition, LIMIT).expect("an answer");
         assert!(low > 0, "the broker keeps everything");
         low
+    }
+
+    /// The shortest time after which a group may take a silent member for dead.
+    pub(crate) fn session_min(&self) -> Duration {
+        if !self.is_real() {
+            return Duration::ZERO;
+        }
+        let admin = self.admin();
+        let cluster = admin.inner().fetch_metadata(None, LIMIT).expect("metadata");
+        let broker = ResourceSpecifier::Broker(cluster.brokers()[0].id());
+        let answer = block_on(admin.describe_configs([&broker], &AdminOptions::new())).expect("an answer");
+        let options = answer[0].as_ref().expect("the broker tells its options");
+        let option = options.get("group.min.session.timeout.ms").and_then(|option| option.value.as_deref());
+        Duration::from_millis(option.expect("a broker has this option").parse().expect("milliseconds"))
     }
 
     pub(crate) fn client(&self) -> ClientConfig {
