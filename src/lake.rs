@@ -198,7 +198,7 @@ impl Lake {
     }
 
     /// Stores the changes that led to a version of the identity directory, in the schema of
-    /// `claviger_core::lake::IDENTITY_HISTORY_SCHEMA`. A version that is stored already, or older, adds nothing.
+    /// `claviger_core::identity::IDENTITY_HISTORY_SCHEMA`. A version that is stored already, or older, adds nothing.
     ///
     /// Returns whether rows were added.
     ///

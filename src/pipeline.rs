@@ -9,6 +9,7 @@
 //! the lake commits, the closing of the reactions tells the source so, and the source leaves the group. The
 //! first failure does the same. A deadline ends all of it, naming the stages that still ran.
 
+mod history;
 mod lake;
 mod stages;
 mod watched;
@@ -28,7 +29,9 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, sleep_until};
 
+pub use history::{record, record_history};
 pub use lake::{LakePositions, LakeSink};
+use stages::Panicked;
 pub use watched::Watched;
 
 use crate::serve::health::Health;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use claviger_core::fault::Fault;
 use claviger_core::offsets::{Offset, Stream};
 use claviger_core::refine::Counts;
 use metrics::{counter, gauge};
@@ -33,6 +34,7 @@ metrics! {
     GAP_OFFSETS "claviger_source_gap_offsets_total" "offsets that the broker no longer had"
     REFUSED "claviger_source_refused_partitions_total" "partitions refused because the lake is ahead of the broker"
     COMMITS "claviger_lake_commits_total" "commits after which every table held what had been read for them"
+    HISTORY_ERRORS "claviger_lake_history_errors_total" "changes of identity that could not be stored at once"
     HALTS "claviger_lake_halted_streams_total" "streams stopped at a hole that nobody declared"
     LATE_DRAINS "claviger_source_late_drains_total" "rebalances that did not wait for the pipeline to the end"
     PAUSES "claviger_source_pauses_total" "times reading was paused because the pipeline was full"
@@ -292,5 +294,18 @@ impl std::fmt::Display for List<'_> {
             0 => Ok(()),
             more => write!(f, " and {more} more"),
         }
+    }
+}
+
+/// Changes of identity could not be stored; the next change tries again.
+pub(crate) struct HistoryNotStored<'a> {
+    pub(crate) error: &'a dyn Fault,
+}
+
+impl HistoryNotStored<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(HISTORY_ERRORS).increment(1);
+        let (error, hint) = (self.error, self.error.hint());
+        tracing::warn!(%error, hint, "changes of identity not stored in the lake");
     }
 }

@@ -138,6 +138,11 @@ async fn ingest(
         batches_waiting: BATCHES_WAITING,
         roll_up: minutes,
     };
+    let directory = refresher.subscribe();
+    let current = Arc::clone(&directory.borrow());
+    if let Err(fault) = pipeline::record(&lake, &Arc::new(Directory::empty()), &current).await {
+        say(&format!("note: changes of identity are not in the lake: {fault}\n"));
+    }
     let (writer, signals) = Writer::start(&lake, options).await?;
     let positions = Arc::new(LakePositions::new(lake.clone(), config::Start::Earliest, Handle::current()));
     let decode = DecodeOptions { format: arguments.format.0, ..DecodeOptions::new(pepper) };
@@ -157,7 +162,7 @@ async fn ingest(
             Box::new(move |events, reactions| replay::start(inputs, positions, progress, events, reactions))
         },
         refiners: (0..threads).map(|_| refiner()).collect(),
-        directory: refresher.subscribe(),
+        directory,
         sink: LakeSink::new(lake, writer, signals),
         beside: vec![("progress", Box::pin(endless(show(shown, bar))))],
         health: Arc::new(Health::new(Duration::from_secs(60))),
@@ -200,6 +205,10 @@ fn pepper(arguments: &ReplayArguments) -> Result<Pepper, Failure> {
     let beside = PathBuf::from(format!("{}.pepper", arguments.lake.trim_end_matches('/')));
     let path = arguments.pepper_file.as_deref().unwrap_or(&beside);
     if arguments.pepper_file.is_none() && !path.exists() {
+        if let Some(folder) = path.parent() {
+            // Where it cannot be made, writing the pepper into it says why.
+            _ = std::fs::create_dir_all(folder);
+        }
         crate::config::make_pepper(path)?;
         say(&format!("note: keys are hashed under a new pepper, {}: keep it as long as the lake\n", path.display()));
     }

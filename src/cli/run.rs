@@ -16,9 +16,9 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Answer, Failure};
-use crate::identity::Refresher;
+use crate::identity::{Refresher, Sources};
 use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain};
-use crate::pipeline::{self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, any};
+use crate::pipeline::{self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, any, record_history};
 use crate::serve::Server;
 use crate::serve::health::Health;
 use crate::source::kafka::KafkaSource;
@@ -51,8 +51,9 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
     tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "claviger runs");
 
     let folders = config.identity.dirs.iter().map(PathBuf::from).collect();
-    let (refresher, _findings) =
-        Refresher::start(folders, pepper.clone(), config.identity.refresh_interval_ms.duration())?;
+    let memory = (!config.identity.memory_dir.is_empty()).then(|| PathBuf::from(&config.identity.memory_dir));
+    let interval = config.identity.refresh_interval_ms.duration();
+    let (refresher, _findings) = Refresher::open(Sources { folders, pepper: pepper.clone(), memory, interval })?;
     health.directory_loaded();
 
     let runtime = super::runtime()?;
@@ -75,6 +76,7 @@ pub(super) async fn ingest<S: Sink>(
     let (writer, signals) = Writer::start(&lake, writer_options(config)).await?;
     let maintenance = maintain(lake.clone(), maintenance_options(&config.lake));
     let directory = refresher.subscribe();
+    let history = Box::pin(record_history(lake.clone(), refresher.subscribe()));
     let parts = Parts::<Refiner, S, Directory> {
         source: {
             let kafka = config.kafka.clone();
@@ -87,7 +89,11 @@ pub(super) async fn ingest<S: Sink>(
         refiners: (0..refine_threads(config)).map(|_| Refiner::new(config.refine_options(pepper.clone()))).collect(),
         directory,
         sink: end(LakeSink::new(lake, writer, signals)),
-        beside: vec![("identity", Box::pin(endless(refresher.run()))), ("maintenance", Box::pin(endless(maintenance)))],
+        beside: vec![
+            ("identity", Box::pin(endless(refresher.run()))),
+            ("identity history", history),
+            ("maintenance", Box::pin(endless(maintenance))),
+        ],
         health,
     };
     pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from)

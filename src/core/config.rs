@@ -110,6 +110,7 @@ pub struct Secrets {
 #[serde(deny_unknown_fields)]
 pub struct Identity {
     pub dirs: Vec<String>,
+    pub memory_dir: String,
     pub refresh_interval_ms: Millis,
     pub freshness_limit_ms: Millis,
     pub propagation_window_ms: Millis,

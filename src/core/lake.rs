@@ -19,6 +19,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::event::{ColumnKind, Events};
+use crate::identity::IDENTITY_HISTORY_SCHEMA;
 use crate::minutes::MINUTE_SCHEMA;
 use crate::offsets::{Offset, OffsetSpan, Stream};
 use crate::reject::REJECT_SCHEMA;
@@ -75,7 +76,7 @@ impl TableName {
             Self::Events => "event_at",
             Self::Rejects => "ingested_at",
             Self::EntityMinutes => "minute",
-            Self::IdentityHistory => "recorded_at",
+            Self::IdentityHistory => "noticed_as_of",
             Self::Gaps => "declared_at",
         }
     }
@@ -87,7 +88,7 @@ impl TableName {
             Self::Events => &["tenant_id", "event_at"],
             Self::Rejects => &["ingested_at"],
             Self::EntityMinutes => &["entity_kind", "entity", "minute"],
-            Self::IdentityHistory => &["subject_kind", "subject_id", "recorded_at"],
+            Self::IdentityHistory => &["kind", "id", "at"],
             Self::Gaps => &["topic", "partition", "begin"],
         }
     }
@@ -98,21 +99,6 @@ impl std::fmt::Display for TableName {
         f.write_str(self.name())
     }
 }
-
-/// What the identity directory said and when it changed: one row a changed subject and directory version.
-pub static IDENTITY_HISTORY_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-    let (dict, time) = (ColumnKind::Dict.arrow_type(), ColumnKind::Time.arrow_type());
-    Arc::new(Schema::new(vec![
-        Field::new("recorded_at", time.clone(), false),
-        Field::new("directory_version", dict.clone(), false),
-        Field::new("subject_kind", dict.clone(), false),
-        Field::new("subject_id", DataType::Utf8, false),
-        Field::new("change", dict, false),
-        Field::new("valid_from", time.clone(), true),
-        Field::new("valid_to", time, true),
-        Field::new("document", DataType::Utf8, true),
-    ]))
-});
 
 /// Offsets `begin..end` that will never be read, and why.
 pub static GAP_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {

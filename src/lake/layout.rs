@@ -28,8 +28,6 @@ const PRUNING_COLUMNS: &[&str] = &[
     "entity_kind",
     "entity",
     "reason",
-    "recorded_at",
-    "subject_id",
 ];
 
 /// Columns whose least and greatest values are written into the log, for skipping whole files.
@@ -38,7 +36,7 @@ pub(super) fn log_statistics(table: TableName) -> &'static [&'static str] {
         TableName::Events => &["event_at", "tenant_id", "partition", "offset", "status", "cause"],
         TableName::Rejects => &["ingested_at", "partition", "offset", "reason"],
         TableName::EntityMinutes => &["minute", "entity_kind", "entity"],
-        TableName::IdentityHistory => &["recorded_at", "subject_kind", "subject_id"],
+        TableName::IdentityHistory => &["at", "kind", "id"],
         TableName::Gaps => &["declared_at", "partition", "begin", "end"],
     }
 }

@@ -64,8 +64,8 @@ where
 }
 
 #[derive(Debug, thiserror::Error)]
-#[error("refining a batch panicked")]
-struct Panicked;
+#[error("work on a thread of its own panicked")]
+pub(super) struct Panicked;
 
 impl Fault for Panicked {
     fn hint(&self) -> String {

@@ -130,28 +130,30 @@ fn one_empty_list(list: &DataType) -> ArrayRef {
 
 /// Identity history of one directory version.
 pub(crate) fn history(version: &str, subjects: usize) -> RecordBatch {
-    let (mut recorded, mut from, mut to) = (TimeColumn::default(), TimeColumn::default(), TimeColumn::default());
-    let (mut versions, mut kinds, mut changes) = (DictColumn::default(), DictColumn::default(), DictColumn::default());
-    let (mut ids, mut documents) = (TextColumn::default(), TextColumn::default());
+    let (mut at, mut noticed) = (TimeColumn::default(), TimeColumn::default());
+    let [mut versions, mut kinds, mut fields, mut sources] = std::array::from_fn(|_| DictColumn::default());
+    let [mut ids, mut before, mut after] = std::array::from_fn(|_| TextColumn::default());
     for subject in 0..subjects {
-        recorded.push(Some(START));
         versions.push(version);
         kinds.push("key");
         ids.push(&format!("key-{subject}"));
-        changes.push("added");
-        from.push(Some(START));
-        to.push(None);
-        documents.push("{}");
+        fields.push("status");
+        before.push("active");
+        after.push("revoked");
+        at.push(Some(START));
+        sources.push("test");
+        noticed.push(Some(START));
     }
     let columns = vec![
-        recorded.finish(),
         versions.finish(),
         kinds.finish(),
         ids.finish(),
-        changes.finish(),
-        from.finish(),
-        to.finish(),
-        documents.finish(),
+        fields.finish(),
+        before.finish(),
+        after.finish(),
+        at.finish(),
+        sources.finish(),
+        noticed.finish(),
     ];
     RecordBatch::try_new(TableName::IdentityHistory.schema(), columns).unwrap()
 }
