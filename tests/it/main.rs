@@ -12,5 +12,6 @@ mod identity;
 mod kafka;
 mod lake;
 mod pipeline;
+mod replay;
 mod serve;
 mod telemetry;

@@ -29,6 +29,8 @@ pub(super) struct Input {
     /// Unpacked bytes that lie before the next line: the start of a line whose end is not read yet.
     rest: Vec<u8>,
     ended: bool,
+    /// Why the input ended before its end; told once, behind its last line.
+    damage: Option<RejectReason>,
     unpacked_bytes: u64,
     progress: Arc<Progress>,
     remembers: bool,
@@ -78,7 +80,18 @@ impl Input {
             (Box::new(counted), false)
         };
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        Ok(Self { path, name, reader, packed, rest: Vec::new(), ended: false, unpacked_bytes: 0, progress, remembers })
+        Ok(Self {
+            path,
+            name,
+            reader,
+            packed,
+            rest: Vec::new(),
+            ended: false,
+            damage: None,
+            unpacked_bytes: 0,
+            progress,
+            remembers,
+        })
     }
 
     /// The number line that this input's lines are on.
@@ -115,8 +128,8 @@ impl Input {
     }
 
     fn chunk(&mut self, lines_max: usize) -> Result<Read, ReplayError> {
-        let damage = self.fill(CHUNK_BYTES)?;
-        if damage.is_none() && !self.ended && memchr::memchr(b'\n', &self.rest).is_none() && self.give_up_line()? {
+        self.fill(CHUNK_BYTES)?;
+        if !self.ended && memchr::memchr(b'\n', &self.rest).is_none() && self.give_up_line()? {
             return Ok(Read {
                 arena: Vec::new(),
                 lines: Vec::new(),
@@ -140,15 +153,16 @@ impl Input {
         self.rest = Vec::with_capacity(CHUNK_BYTES + (1 << 18));
         self.rest.extend_from_slice(&arena[start..]);
         arena.truncate(start);
-        Ok(Read { arena, lines, damage, ended: self.is_over() })
+        let ended = self.is_over();
+        Ok(Read { arena, lines, damage: self.damage.take_if(|_| ended), ended })
     }
 
     fn is_over(&self) -> bool {
         self.ended && self.rest.is_empty()
     }
 
-    /// Reads until `rest` holds `wanted` bytes, or the input ends, or unpacking fails: then the reason.
-    fn fill(&mut self, wanted: usize) -> Result<Option<RejectReason>, ReplayError> {
+    /// Reads until `rest` holds `wanted` bytes, or the input ends, if only because unpacking fails.
+    fn fill(&mut self, wanted: usize) -> Result<(), ReplayError> {
         while !self.ended && self.rest.len() < wanted {
             let room = (wanted - self.rest.len()).max(1 << 16) as u64;
             match self.reader.by_ref().take(room).read_to_end(&mut self.rest) {
@@ -157,17 +171,17 @@ impl Input {
                 Err(source) if self.packed => {
                     tracing::warn!(path = %self.path.display(), %source, "the packed file is damaged: the rest of it is lost");
                     self.ended = true;
-                    return Ok(Some(DAMAGED));
+                    self.damage = Some(DAMAGED);
                 }
                 Err(source) => return Err(ReplayError::Unreadable { path: self.path.clone(), source }),
             }
             if self.is_bomb() {
                 tracing::warn!(path = %self.path.display(), "the file unpacks beyond measure: the rest of it is not read");
                 self.ended = true;
-                return Ok(Some(DAMAGED));
+                self.damage = Some(DAMAGED);
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     fn is_bomb(&self) -> bool {
