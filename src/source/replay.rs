@@ -23,8 +23,9 @@ use super::{Positions, PositionsError, Reaction, SourceEvent, Stop};
 use crate::pipeline::{AnyFault, RunningSource};
 use input::{Input, Read};
 
-/// Bytes of lines in one batch. Large batches hold fewer distinct values a line: work done once a value pays.
-pub(super) const CHUNK_BYTES: usize = 16 << 20;
+/// Bytes of lines in one batch. Large batches hold fewer distinct values a line, and work done once a value pays; but
+/// jemalloc hands buffers of 8 MiB and more back to the system at once, and having them anew costs page faults.
+pub(super) const CHUNK_BYTES: usize = 7 << 20;
 /// Longer lines are rejected unread.
 pub(super) const LINE_BYTES_MAX: usize = 32 << 20;
 
