@@ -27,9 +27,11 @@ pub struct FileLimits {
     pub file_bytes: usize,
 }
 
+/// Runs of 64 k rows: twice as long ones pack 2 % better and cost a third more memory (620 instead of 470 MB at the peak
+/// of a replay, 2026-11).
 impl Default for FileLimits {
     fn default() -> Self {
-        Self { run_rows: 128 * 1024, file_bytes: 64 << 20 }
+        Self { run_rows: 64 * 1024, file_bytes: 64 << 20 }
     }
 }
 
