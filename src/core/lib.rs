@@ -1,8 +1,8 @@
 //! The map. Rows flow downwards; a room knows those above it by their types, and those below not at all.
 //!
 //! ```text
-//! frame ─► decode ─► identity ─► classify ─► minutes ─► lake
-//!          secret    Directory   RootCause              CommitPlan, the ingest state machine
+//! frame ─► decode ─► identity ─► classify ─► minutes ─┬─► lake     CommitPlan, the ingest state machine
+//!          secret    Directory   RootCause            └─► detect   Finding
 //! ```
 //!
 //! Invariants that hold everywhere:
@@ -39,6 +39,8 @@ pub mod identity;
 pub mod classify;
 
 pub mod minutes;
+
+pub mod detect;
 
 pub mod refine;
 

@@ -25,7 +25,7 @@ pub const DISTINCT_MAX: usize = 16;
 const MINUTE_US: i64 = 60_000_000;
 
 /// What a row counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum EntityKind {
     /// A key of the directory, by key id.
     Key,
