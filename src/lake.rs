@@ -36,7 +36,7 @@ pub use audit::{LakeReport, StreamReport, audit};
 pub use durable::{DurableFiles, Sync};
 pub use encode::{EncodedFile, Encoder, FileLimits};
 pub use error::LakeError;
-pub use maintain::{Maintenance, compact, maintain, tidy};
+pub use maintain::{Maintenance, compact, maintain, tidy, vacuum};
 pub use table::Table;
 pub use writer::{Signal, Writer, WriterOptions};
 
