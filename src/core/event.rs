@@ -174,6 +174,10 @@ columns! {
         ResponseBytes response_bytes Long "response size, bytes";
         ClientAddress client_address Dict "caller's IP address as the gateway saw it";
         ClientNetwork client_network Dict "the address's /24 (IPv4) or /56 (IPv6)";
+        ClientCountry client_country Dict "country of the caller's network, ISO 3166 alpha-2; null where no database says";
+        ClientProvider client_provider Dict "who runs the caller's network, as AS number and name; null where no database says";
+        ClientRelay client_relay Dict "hosting, vpn or proxy, where the caller's network is listed as one";
+        ClientPlace client_place Dict "latitude and longitude of the caller's network in degrees and the radius around them in kilometres, with commas between";
         UserAgent user_agent Dict "caller's user agent";
         Region region Dict "region of the gateway or of the data asked for";
         CredentialKind credential_kind Dict "api_key, bearer, jwt, basic, signature, redacted; null when none was sent";
