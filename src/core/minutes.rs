@@ -116,6 +116,10 @@ sums! {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums([i64; Sum::COUNT]);
 
+impl Sums {
+    pub const ZERO: Self = Self([0; Sum::COUNT]);
+}
+
 impl Index<Sum> for Sums {
     type Output = i64;
 
