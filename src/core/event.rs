@@ -315,6 +315,20 @@ impl Events {
     }
 }
 
+impl Events {
+    /// The texts of a list column's row.
+    ///
+    /// # Panics
+    /// When the column is of another kind, or of a room not yet passed.
+    pub fn list(&self, column: Column, row: usize) -> impl Iterator<Item = &str> + '_ {
+        let lists = self.0.column(column as usize).as_list::<i32>();
+        let items = lists.values().as_dictionary::<Int32Type>();
+        let (texts, offsets) = (items.values().as_string::<i32>(), lists.value_offsets());
+        let range = usize::try_from(offsets[row]).unwrap_or(0)..usize::try_from(offsets[row + 1]).unwrap_or(0);
+        range.filter_map(move |at| items.key(at)).map(move |code| texts.value(code))
+    }
+}
+
 /// A dictionary column: a value by row, or work done once a distinct value.
 #[derive(Clone, Copy, Debug)]
 pub struct Dict<'a> {

@@ -9,7 +9,7 @@
 //! entity of their own, or a guessing attack would write a row a guess: they count as distinct keys of their source.
 //! A key's row names its principal, so that what a principal did is the sum of its keys' rows.
 //!
-//! `partials.rs` makes the rows, `read.rs` reads them back.
+//! `partials.rs` makes the rows, `read.rs` reads them back, `blame.rs` says which refusals are steps of a guess or probe.
 //!
 //! Budget: 0.2 µs an event.
 
@@ -24,6 +24,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::event::ColumnKind;
 
+pub use blame::Blamed;
 pub use partials::minutes;
 pub use read::{Partial, Partials};
 
@@ -110,6 +111,7 @@ sums! {
     Objects objects "requests of a key for one object: the last part of their path is an id";
     ObjectSteps object_steps "of those, requests whose numeric id follows the key's previous one on the route by 1 or by the step before";
     ObjectsDenied objects_denied "of the requests for one object, answers of 403 and 404";
+    RevocationLagUs revocation_lag_us "served requests that should have been refused: time since the change, added up, microseconds";
 }
 
 /// The sums of a row, or of several.

@@ -4,7 +4,7 @@ use crate::cause::{CauseClass, RootCause};
 
 /// What was wrong with a refused request, as a prober would see it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Blamed {
+pub enum Blamed {
     /// Not refused, or for a reason that says nothing: limits, states of the account, a platform at fault.
     Nothing,
     /// There is no such credential.
@@ -16,10 +16,10 @@ pub(super) enum Blamed {
 }
 
 impl Blamed {
-    /// Of a cause by its code; of no cause likewise.
-    pub(super) fn of(cause: &str) -> Self {
+    /// Of the cause that a request ended with.
+    #[must_use]
+    pub fn of(cause: RootCause) -> Self {
         use RootCause as Cause;
-        let Some(cause) = Cause::from_name(cause) else { return Self::Nothing };
         match cause.class() {
             // Nothing was tried, or what was tried is known and stood in the wrong place.
             CauseClass::Credential

@@ -10,8 +10,8 @@ use arrow::array::{Array as _, ArrayRef, Int64Array, ListArray, RecordBatch};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use memchr::memrchr;
 
-use super::blame::Blamed;
-use super::{DISTINCT_MAX, Distinct, EntityKind, MINUTE_SCHEMA, MINUTE_US, Sum, Sums, distinct_item};
+use super::{Blamed, DISTINCT_MAX, Distinct, EntityKind, MINUTE_SCHEMA, MINUTE_US, Sum, Sums, distinct_item};
+use crate::cause::RootCause;
 use crate::event::{Column, Dict, DictColumn, Events, LongColumn, TimeColumn};
 use crate::geo::Place;
 use crate::secret::stable_hash;
@@ -121,6 +121,7 @@ impl<'a> Batch<'a> {
             (Sum::InputTokens, Column::InputTokens),
             (Sum::OutputTokens, Column::OutputTokens),
             (Sum::CostMicros, Column::CostMicros),
+            (Sum::RevocationLagUs, Column::RevocationLagUs),
         ];
         let longs = longs.map(|(sum, column)| (sum, events.long(column)));
         let amounts = longs.into_iter().filter(|(_, values)| values.null_count() < values.len());
@@ -129,7 +130,8 @@ impl<'a> Batch<'a> {
         let paths = events.text(Column::Path);
         let fingerprints = codes(Column::Fingerprint).hashes();
         let causes = codes(Column::Cause);
-        let blamed = causes.spread(Blamed::of, Blamed::Nothing);
+        let blamed = |cause: &str| RootCause::from_name(cause).map_or(Blamed::Nothing, Blamed::of);
+        let blamed = causes.spread(blamed, Blamed::Nothing);
         let passwords = codes(Column::CredentialKind).spread(|kind| kind == "basic", false);
         let failed = |row: usize, password: bool| {
             // An application refuses passwords without a cause of ours.
