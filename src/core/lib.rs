@@ -35,6 +35,8 @@ pub mod cause;
 
 pub mod decode;
 
+pub mod geo;
+
 pub mod identity;
 
 pub mod classify;

@@ -26,6 +26,14 @@ pub struct Population {
     /// By tenant: tenant-minutes, first contacts, and those of them that were served, decayed.
     tenants: HashMap<u64, Tally, FixedState>,
     all: Tally,
+    /// Decayed number of values of a kind that a tenant showed, and of those that it had not shown before.
+    changes: HashMap<(u64, Distinct), Changes, FixedState>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Changes {
+    shown: f32,
+    appeared: f32,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -56,10 +64,13 @@ impl Population {
         for &(kind, hash) in &minute.distinct {
             for owner in [tenant, EVERYBODY] {
                 let room = self.values.len() < Self::VALUES_MAX;
+                let changes = self.changes.entry((owner, kind)).or_default();
+                changes.shown += 1.0;
                 if let Some(count) = self.values.get_mut(&(owner, kind, hash)) {
                     *count += 1.0;
                 } else if room {
                     self.values.insert((owner, kind, hash), 1.0);
+                    changes.appeared += 1.0;
                 }
             }
         }
@@ -71,6 +82,10 @@ impl Population {
             *count *= Self::DAILY_DECAY;
             *count > 0.2
         });
+        for changes in self.changes.values_mut() {
+            changes.shown *= Self::DAILY_DECAY;
+            changes.appeared *= Self::DAILY_DECAY;
+        }
         for tally in self.tenants.values_mut().chain([&mut self.all]) {
             for count in [&mut tally.minutes, &mut tally.requests, &mut tally.served] {
                 *count *= Self::DAILY_DECAY;
@@ -89,6 +104,31 @@ impl Population {
         ((count(tenant) + 0.5 * everywhere) / (minutes + 0.5)).min(1.0)
     }
 
+    /// How likely it is that a key which shows something new shows this. A value that others of the tenant show has their
+    /// share; one that nobody of the tenant ever showed has the chance that the tenant shows something new, times the
+    /// same thing once more among everybody: a tenant of phones is not surprised by an address, a tenant of servers is.
+    #[must_use]
+    pub fn chance_of_new(&self, tenant: &str, kind: Distinct, hash: u32) -> f64 {
+        let own = self.chance_within(tenant_hash(tenant), kind, hash);
+        let everybody = self.chance_within(EVERYBODY, kind, hash);
+        match (own, everybody) {
+            (Chance::Known(share), _) => share,
+            (Chance::New(new), Chance::Known(other) | Chance::New(other)) => new * other,
+        }
+    }
+
+    fn chance_within(&self, owner: u64, kind: Distinct, hash: u32) -> Chance {
+        let changes = self.changes.get(&(owner, kind)).copied().unwrap_or_default();
+        let shown = f64::from(changes.shown) + 1.0;
+        let count = self.values.get(&(owner, kind, hash)).copied().unwrap_or(0.0);
+        // What was seen in one minute only is the very change that is judged.
+        if count > 1.0 {
+            Chance::Known((f64::from(count) / shown).min(1.0))
+        } else {
+            Chance::New(((f64::from(changes.appeared) + 1.0) / (shown + 1.0)).min(1.0))
+        }
+    }
+
     /// Share of a tenant's requests that are served, 0.5 to 0.995; of all requests, where the tenant is empty or new.
     #[must_use]
     pub fn success_rate(&self, tenant: &str) -> f64 {
@@ -101,8 +141,17 @@ impl Population {
     /// Heap bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.values.allocation_size() + self.tenants.allocation_size()
+        self.values.allocation_size() + self.tenants.allocation_size() + self.changes.allocation_size()
     }
+}
+
+/// The chance of a value among those that a tenant shows.
+#[derive(Clone, Copy, Debug)]
+enum Chance {
+    /// Its share.
+    Known(f64),
+    /// That of any new value.
+    New(f64),
 }
 
 /// The tenant number that stands for everybody.
