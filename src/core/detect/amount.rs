@@ -7,13 +7,14 @@
 //!
 //! 40 bytes.
 
-use super::baseline::{Baseline, HOUR_US};
+use super::baseline::Baseline;
+use super::told::HOUR_US;
 use super::{Context, Window};
 use crate::stats::{gamma_score, real};
 
 /// Sizes and sums of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Amount {
+pub(super) struct Amount {
     mean: f32,
     variance: f32,
     /// Requests that mean and variance rest on.
@@ -26,13 +27,13 @@ pub struct Amount {
 
 /// A sum that is far above what was expected.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Excess {
-    pub from_us: i64,
-    pub seen: f64,
-    pub expected: f64,
-    pub score: f64,
+pub(super) struct Excess {
+    pub(super) from_us: i64,
+    pub(super) seen: f64,
+    pub(super) expected: f64,
+    pub(super) score: f64,
     /// Times the largest hour that is remembered.
-    pub of_largest: f64,
+    pub(super) of_largest: f64,
 }
 
 impl Amount {
@@ -42,7 +43,7 @@ impl Amount {
 
     /// Adds `sum` over `requests` of one minute. `Some` when the open hour already exceeds what the whole of it
     /// explains.
-    pub fn add(
+    pub(super) fn add(
         &mut self, minute_us: i64, requests: i64, sum: i64, baseline: &Baseline, context: &Context<'_>,
     ) -> Option<Excess> {
         let hour_us = minute_us - minute_us.rem_euclid(HOUR_US);

@@ -6,8 +6,9 @@
 //! 56 bytes.
 
 use super::amount::Amount;
-use super::baseline::{Baseline, HOUR_US};
+use super::baseline::Baseline;
 use super::request_spike::sole_drivers;
+use super::told::HOUR_US;
 use super::{Context, Detector, Finding, Minute, Severity};
 use crate::minutes::Sum;
 

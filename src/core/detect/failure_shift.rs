@@ -10,7 +10,7 @@
 //!
 //! 64 bytes a cause that a tenant ever had.
 
-use super::baseline::HOUR_US;
+use super::told::HOUR_US;
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::cause::RootCause;
 use crate::minutes::{Distinct, MINUTE_US, Sum};
@@ -52,6 +52,12 @@ impl State {
     /// Half-life 3 days.
     const TEN_KEEP: f64 = 0.998_397;
     const HOUR_KEEP: f64 = 0.990_418;
+
+    /// Heap bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.causes.capacity() * size_of::<(Option<RootCause>, OfCause)>()
+    }
 
     /// Closes windows that ended before `minute`, adds it, and looks at what is open.
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, findings: &mut Vec<Finding>) {

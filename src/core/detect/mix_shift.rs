@@ -8,7 +8,7 @@
 //!
 //! 208 bytes, from the first day of a key that calls two routes on.
 
-use super::baseline::{DAY_US, HOUR_US};
+use super::told::{DAY_US, HOUR_US};
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::minutes::Distinct;
 use crate::stats::chi_squared_score;

@@ -7,9 +7,10 @@
 //!
 //! 16 bytes.
 
-use super::baseline::{Baseline, DAY_US, HOUR_US, Test};
+use super::baseline::{Baseline, Test};
 use super::request_spike::sole_drivers;
 use super::season::Slot;
+use super::told::{DAY_US, HOUR_US};
 use super::{Context, Detector, Finding, Minute, Severity, Window};
 use crate::time;
 
