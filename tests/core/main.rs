@@ -7,6 +7,7 @@
     reason = "the ban is for the core; its tests read fixtures"
 )]
 
+mod minute_fixtures;
 mod support;
 
 mod canary;
@@ -15,5 +16,6 @@ mod decode;
 mod identity;
 mod ingest_world;
 mod precedence;
+mod probes;
 mod properties;
 mod tidiness;
