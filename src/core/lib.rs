@@ -21,6 +21,7 @@ pub mod start;
 
 pub mod event;
 pub mod secret;
+pub mod stats;
 pub mod time;
 
 pub mod reject;
