@@ -3,6 +3,21 @@
 //! A detector claims something about one entity in one span of event time, with its evidence: a [`Finding`].
 //! What people are told about it, and whether at all, is decided in `alert`.
 
+pub mod anonymous_fallback;
+pub mod brute_force;
+pub mod credential_stuffing;
+pub mod dead_key_tried;
+pub mod forbidden_probing;
+pub mod honey_key;
+pub mod impossible_travel;
+mod instant;
+pub mod key_guessing;
+pub mod new_origin;
+pub mod object_enumeration;
+pub mod path_scanning;
+pub mod shared_key;
+mod told;
+pub mod zombie_access;
 mod budget;
 mod context;
 mod finding;
@@ -12,5 +27,6 @@ mod options;
 pub use budget::{Levels, Window};
 pub use context::{Context, Names, Population};
 pub use finding::{Detector, Driver, Entity, Family, Finding, FindingId, Severity};
+pub use instant::Instant;
 pub use minute::Minute;
 pub use options::DetectOptions;
