@@ -11,6 +11,21 @@
 //!
 //! Levels come from the alert budget (`budget`); what detectors share is their [`Context`].
 
+pub mod anonymous_fallback;
+pub mod brute_force;
+pub mod credential_stuffing;
+pub mod dead_key_tried;
+pub mod forbidden_probing;
+pub mod honey_key;
+pub mod impossible_travel;
+mod instant;
+pub mod key_guessing;
+pub mod new_origin;
+pub mod object_enumeration;
+pub mod path_scanning;
+pub mod shared_key;
+mod told;
+pub mod zombie_access;
 mod budget;
 mod context;
 mod finding;

@@ -3,8 +3,8 @@
 //! About keys: answers of 401 whose cause is the credential itself (a wrong signature, a near miss, nothing that the
 //! directory explains) are counted by hour and day and tested against the key's own habit (negative binomial,
 //! [`crate::stats::Habit`]). Whether one address tries or forty does not matter. When the key's owner goes on being
-//! served meanwhile, somebody else is trying; when nothing is served, the owner's own client is the likelier one, and
-//! the claim is low.
+//! served meanwhile, somebody else is trying; when nothing is served any more, the owner's own client is the likelier
+//! one, and the claim is low.
 //!
 //! Guards: 20 tries an hour or 30 a day, and three times the habit. One claim per key and day. 72 bytes a key.
 //! Cannot see: tries that name no key which the directory knows; those are `key_guessing` and `credential_stuffing`.
@@ -28,7 +28,8 @@ pub struct State {
 struct Span {
     from_us: i64,
     tries: f32,
-    served: f32,
+    /// Minutes with served requests since the first try.
+    served_minutes: u16,
     habit: Habit,
 }
 
@@ -37,11 +38,11 @@ impl State {
         if minute.entity.kind != EntityKind::Key {
             return;
         }
-        let (tries, served) = (real(wrong(minute)), real(minute.total[Sum::Served]));
+        let (tries, is_served) = (real(wrong(minute)), minute.total[Sum::Served] > 0);
         let spans = [(&mut self.hour, HOUR_US, 20.0, Window::Hour), (&mut self.day, DAY_US, 30.0, Window::Day)];
         let mut worst: Option<(f64, Span)> = None;
         for (span, length_us, tries_min, window) in spans {
-            span.add(start_of(minute.minute_us, length_us), length_us, tries, served);
+            span.add(start_of(minute.minute_us, length_us), length_us, tries, is_served);
             let seen = f64::from(span.tries);
             if tries == 0.0 || seen < tries_min || seen < RATIO_MIN * span.habit.mean() {
                 continue;
@@ -52,7 +53,7 @@ impl State {
             }
         }
         let Some((score, span)) = worst else { return };
-        let severity = if span.served > 0.0 { Severity::High } else { Severity::Low };
+        let severity = if span.owner_is_served() { Severity::High } else { Severity::Low };
         if self.told.is_due(start_of(minute.minute_us, DAY_US), severity, f64::from(span.tries)) {
             found.push(claim(minute, context, &span, severity, score));
         }
@@ -69,7 +70,7 @@ fn wrong(minute: &Minute) -> i64 {
 }
 
 impl Span {
-    fn add(&mut self, from_us: i64, length_us: i64, tries: f64, served: f64) {
+    fn add(&mut self, from_us: i64, length_us: i64, tries: f64, is_served: bool) {
         if from_us != self.from_us {
             if self.from_us != 0 {
                 let empty = real((from_us - self.from_us) / length_us - 1).max(0.0);
@@ -80,17 +81,24 @@ impl Span {
         #[expect(clippy::cast_possible_truncation, reason = "counts of a day need no more than seven digits")]
         {
             self.tries += tries as f32;
-            self.served += served as f32;
         }
+        if self.tries > 0.0 {
+            self.served_minutes = self.served_minutes.saturating_add(u16::from(is_served));
+        }
+    }
+
+    /// One minute may be the one in which the owner's client broke.
+    fn owner_is_served(&self) -> bool {
+        self.served_minutes > 1
     }
 }
 
 fn claim(minute: &Minute, context: &Context<'_>, span: &Span, severity: Severity, score: f64) -> Finding {
     let networks = minute.of(Distinct::Network).take(Finding::DRIVERS_MAX);
-    let meanwhile = if span.served > 0.0 {
-        "while its owner was served"
+    let meanwhile = if span.owner_is_served() {
+        "while its owner went on being served"
     } else {
-        "and nothing of it was served: its own client may be broken"
+        "and nothing was served since: its own client may be broken"
     };
     Finding {
         detector: Detector::BruteForce,

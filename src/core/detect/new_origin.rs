@@ -99,7 +99,8 @@ impl State {
             (true, false) => Severity::Low,
             (false, _) => Severity::Info,
         };
-        let severity = if severity > Severity::Info && manner >= level / 2.0 { severity.raised() } else { severity };
+        let manner_is_new = severity > Severity::Info && manner >= level / 2.0;
+        let severity = if manner_is_new { severity.raised().min(Severity::High) } else { severity };
         let score = score.max(network).max(manner).max(worst(&[Distinct::Route]));
         if score < level || self.told.covers(minute.minute_us - QUIET_US, severity) {
             return None;
@@ -151,6 +152,3 @@ impl State {
         self.known.iter().map(Novelty::bytes).sum()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -47,6 +47,8 @@ struct Signs {
     count: f64,
     steps: f64,
     denied: f64,
+    /// There is a habit to compare with.
+    knows_itself: bool,
 }
 
 impl State {
@@ -85,7 +87,7 @@ impl State {
 
 impl Signs {
     fn judge(self) -> Option<(Severity, f64)> {
-        let Self { count, steps, denied } = self;
+        let Self { count, steps, denied, .. } = self;
         let worst = count.max(steps).max(denied);
         let signs = [count, steps, denied].iter().filter(|score| **score >= TWO_SIGNS).count();
         let severity = match signs {
@@ -94,6 +96,8 @@ impl Signs {
             2 => Severity::Medium,
             1 if worst < ONE_SIGN => return None,
             1 if denied >= ONE_SIGN => Severity::Medium,
+            // A new key that walks in order may have been made for it: exports do.
+            1 if !self.knows_itself => Severity::Info,
             1 => Severity::Low,
             _ => return None,
         };
@@ -136,6 +140,7 @@ impl Span {
             count: if more { self.habit.surprise(objects, PHI) } else { 0.0 },
             steps: share(self.steps, self.past[1]),
             denied: share(self.denied, self.past[2]),
+            knows_itself,
         }
     }
 }

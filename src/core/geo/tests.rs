@@ -80,7 +80,16 @@ fn a_database_says_country_place_provider_and_relay() {
 fn rows_get_what_is_known_of_their_network_and_null_without_a_source() {
     let mut builder = EventBuilder::default();
     for network in ["192.0.2.0/24", "", "198.51.100.0/24", "192.0.2.0/24"] {
-        builder.push(&Row { event_at: Some(1), ingested_at: Some(1), client_network: network, ..Row::default() });
+        builder.push(&Row {
+            topic: "access",
+            partition: Some(0),
+            offset: Some(0),
+            part: Some(0),
+            event_at: Some(1),
+            ingested_at: Some(1),
+            client_network: network,
+            ..Row::default()
+        });
     }
     let events = builder.finish();
     let nowhere = Locator::default().locate(events.clone());
@@ -90,7 +99,7 @@ fn rows_get_what_is_known_of_their_network_and_null_without_a_source() {
     let located = Locator::new(geography).locate(events);
     let countries: Vec<&str> = (0..4).map(|row| located.dict(Column::ClientCountry).get(row)).collect();
     assert_eq!(countries, ["DE", "", "", "DE"]);
-    assert_eq!(located.dict(Column::ClientPlace).get(3), "52.52,13.40,20");
+    assert_eq!(located.dict(Column::ClientPlace).get(3), "52.51,13.40,20");
 }
 
 // A writer of MaxMind's format, as far as the tests need it. Source: the "MaxMind DB File Format Specification" 2.0.
