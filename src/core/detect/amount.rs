@@ -44,7 +44,12 @@ impl Amount {
     /// Adds `sum` over `requests` of one minute. `Some` when the open hour already exceeds what the whole of it
     /// explains.
     pub(super) fn add(
-        &mut self, minute_us: i64, requests: i64, sum: i64, baseline: &Baseline, context: &Context<'_>,
+        &mut self,
+        minute_us: i64,
+        requests: i64,
+        sum: i64,
+        baseline: &Baseline,
+        context: &Context<'_>,
     ) -> Option<Excess> {
         let hour_us = minute_us - minute_us.rem_euclid(HOUR_US);
         if hour_us != self.open_from_us {
@@ -77,7 +82,8 @@ impl Amount {
             return None;
         }
         let of_size = mean * mean + variance;
-        let spread = count * of_size + expected * expected * (1.0 / hour.r + of_size / (mean * mean) / f64::from(self.known));
+        let spread =
+            count * of_size + expected * expected * (1.0 / hour.r + of_size / (mean * mean) / f64::from(self.known));
         let score = gamma_score(self.open, expected, spread);
         (score >= context.levels.of(Window::Hour)).then(|| Excess {
             from_us: self.open_from_us,
@@ -98,7 +104,8 @@ impl Amount {
         let off = size - mean;
         self.mean = single(mean + part * off);
         let seen = if known > 0.0 { n * off * off } else { size * size / 4.0 };
-        self.variance = single(f64::from(self.variance) + (seen - f64::from(self.variance)) * (1.0 / (known / n + 1.0)));
+        self.variance =
+            single(f64::from(self.variance) + (seen - f64::from(self.variance)) * (1.0 / (known / n + 1.0)));
         self.known = single((known + n).min(f64::from(Self::KNOWN_MAX)));
     }
 }

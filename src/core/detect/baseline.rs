@@ -11,9 +11,9 @@
 //!
 //! 312 bytes.
 
+use super::Window;
 use super::season::{Season, Slot};
 use super::told::{DAY_US, HOUR_US};
-use super::Window;
 use crate::minutes::MINUTE_US;
 use crate::stats::{lower_score, real, upper_score};
 
@@ -260,7 +260,8 @@ impl Baseline {
         let from_us = i64::from(open.from) * MINUTE_US;
         let phi = self.dispersion[window as usize].phi(window);
         let visits = f64::from(self.hours / 24).min(20.0) + 2.0;
-        let r = 1.0 / (phi + self.dispersion[Window::Hour as usize].phi(Window::Hour) / visits + 1.0 / self.counted().max(0.5));
+        let r = 1.0
+            / (phi + self.dispersion[Window::Hour as usize].phi(Window::Hour) / visits + 1.0 / self.counted().max(0.5));
         Test { window, from_us, to_us: from_us + window.us(), seen: f64::from(open.count), expected, phi, r }
     }
 

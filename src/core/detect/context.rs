@@ -143,7 +143,10 @@ impl Population {
     /// Heap bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.values.allocation_size() + self.tenants.allocation_size() + self.changes.allocation_size() + self.peers_bytes()
+        self.values.allocation_size()
+            + self.tenants.allocation_size()
+            + self.changes.allocation_size()
+            + self.peers_bytes()
     }
 }
 

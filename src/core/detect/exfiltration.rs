@@ -56,7 +56,10 @@ impl State {
                 megabytes(excess.expected),
                 excess.of_largest
             ),
-            quiet: format!("less than {} in an hour, or steady fetches of this size before", megabytes(Self::BYTES_MIN)),
+            quiet: format!(
+                "less than {} in an hour, or steady fetches of this size before",
+                megabytes(Self::BYTES_MIN)
+            ),
         })
     }
 }

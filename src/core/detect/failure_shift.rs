@@ -139,7 +139,12 @@ impl OfCause {
     }
 
     fn judge(
-        &mut self, cause: Option<RootCause>, seen: &Seen, entity: &Entity, at_us: i64, minute: Option<&Minute>,
+        &mut self,
+        cause: Option<RootCause>,
+        seen: &Seen,
+        entity: &Entity,
+        at_us: i64,
+        minute: Option<&Minute>,
         context: &Context<'_>,
     ) -> Option<Finding> {
         let known = match seen.window {
@@ -167,8 +172,15 @@ impl OfCause {
 
 #[expect(clippy::too_many_arguments, reason = "all of it is told")]
 fn finding(
-    cause: Option<RootCause>, seen: &Seen, rate: f64, score: f64, level: f64, entity: &Entity, at_us: i64,
-    minute: Option<&Minute>, context: &Context<'_>,
+    cause: Option<RootCause>,
+    seen: &Seen,
+    rate: f64,
+    score: f64,
+    level: f64,
+    entity: &Entity,
+    at_us: i64,
+    minute: Option<&Minute>,
+    context: &Context<'_>,
 ) -> Finding {
     let (x, n) = (real(seen.x), real(seen.n));
     let share = x / n;
@@ -181,9 +193,11 @@ fn finding(
     let mut drivers = vec![Driver { dimension: "cause", value: words.to_owned(), share: 1.0 }];
     if let Some(minute) = minute {
         let sole = [(Distinct::Key, "key"), (Distinct::Network, "network"), (Distinct::Route, "route")];
-        drivers.extend(sole.into_iter().filter(|(kind, _)| minute.count(*kind) == 1).filter_map(|(kind, dimension)| {
-            minute.of(kind).next().map(|hash| Driver { dimension, value: context.names.resolve(hash), share: 1.0 })
-        }));
+        drivers.extend(sole.into_iter().filter(|(kind, _)| minute.count(*kind) == 1).filter_map(
+            |(kind, dimension)| {
+                minute.of(kind).next().map(|hash| Driver { dimension, value: context.names.resolve(hash), share: 1.0 })
+            },
+        ));
     }
     Finding {
         detector: Detector::FailureShift,

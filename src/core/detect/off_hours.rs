@@ -30,7 +30,13 @@ impl State {
     const EMPTY: f64 = 0.1;
 
     /// `hour`: the test of the hour that is open.
-    pub fn observe(&mut self, minute: &Minute, hour: &Test, baseline: &Baseline, context: &Context<'_>) -> Option<Finding> {
+    pub fn observe(
+        &mut self,
+        minute: &Minute,
+        hour: &Test,
+        baseline: &Baseline,
+        context: &Context<'_>,
+    ) -> Option<Finding> {
         let day = i32::try_from(minute.minute_us.div_euclid(DAY_US)).unwrap_or(i32::MAX);
         if day != self.last_day {
             self.last_day = day;

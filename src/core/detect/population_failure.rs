@@ -14,8 +14,8 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::window::EntityHash;
 use super::told::HOUR_US;
+use super::window::EntityHash;
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::cause::RootCause;
 use crate::minutes::{EntityKind, MINUTE_US, Sum};
@@ -71,7 +71,11 @@ impl State {
     const LEARN: f32 = 0.02;
 
     pub fn observe(
-        &mut self, minute_us: i64, minutes: &[(EntityHash, Minute)], context: &Context<'_>, found: &mut Vec<Finding>,
+        &mut self,
+        minute_us: i64,
+        minutes: &[(EntityHash, Minute)],
+        context: &Context<'_>,
+        found: &mut Vec<Finding>,
     ) {
         let from_us = minute_us - minute_us.rem_euclid(TEN_US);
         if from_us != self.open_from_us {
@@ -132,7 +136,8 @@ impl State {
     fn judge(&mut self, at_us: i64, context: &Context<'_>) -> Option<Finding> {
         let (x, n, rate) = (real(self.refused), real(self.requests), self.rate.rate());
         let far = x / n.max(1.0) - rate >= 0.02 && x >= 1.5 * rate * n;
-        if !far || self.requests < Self::REQUESTS_MIN || self.windows < Self::WINDOWS_MIN || at_us < self.quiet_until_us {
+        if !far || self.requests < Self::REQUESTS_MIN || self.windows < Self::WINDOWS_MIN || at_us < self.quiet_until_us
+        {
             return None;
         }
         let score = self.rate.predictive().upper_score(x, n);
@@ -162,20 +167,25 @@ impl State {
         });
         let mut candidates: Vec<Candidate> = of_entities.chain(of_causes).collect();
         candidates.sort_by(|one, other| {
-            other.power.total_cmp(&one.power).then_with(|| (one.dimension, &one.value).cmp(&(other.dimension, &other.value)))
+            other
+                .power
+                .total_cmp(&one.power)
+                .then_with(|| (one.dimension, &one.value).cmp(&(other.dimension, &other.value)))
         });
         candidates
     }
 
     fn claim(&self, at_us: i64, (x, n, rate): (f64, f64, f64), score: f64) -> Finding {
         let candidates = self.candidates(x, rate * n);
-        let most = candidates.iter().filter(|candidate| candidate.entity.is_some()).map(|c| c.power).fold(0.0, f64::max);
+        let most =
+            candidates.iter().filter(|candidate| candidate.entity.is_some()).map(|c| c.power).fold(0.0, f64::max);
         let explains = |candidate: &&Candidate| {
             candidate.power >= Self::POWER_WANTED && candidate.power >= most - Self::POWER_SLACK
         };
         let best = candidates.iter().filter(explains).filter_map(|candidate| candidate.entity.as_ref());
         let best = best.min_by_key(|entity| (breadth(entity.kind), entity.name.clone()));
-        let cause = candidates.iter().find(|candidate| candidate.cause.is_some() && candidate.power >= Self::POWER_WANTED);
+        let cause =
+            candidates.iter().find(|candidate| candidate.cause.is_some() && candidate.power >= Self::POWER_WANTED);
         let severity = match best.map(|entity| entity.kind) {
             Some(EntityKind::Key | EntityKind::Source) => Severity::Low,
             Some(EntityKind::Tenant | EntityKind::Principal) => Severity::Medium,

@@ -35,7 +35,11 @@ impl State {
 
     /// Tests the windows that `minute` is in.
     pub fn observe(
-        &mut self, minute: &Minute, tests: &[Test], peers: impl Fn(&Test) -> Peers, context: &Context<'_>,
+        &mut self,
+        minute: &Minute,
+        tests: &[Test],
+        peers: impl Fn(&Test) -> Peers,
+        context: &Context<'_>,
     ) -> Option<Finding> {
         let best = tests.iter().filter_map(|test| judged(test, &peers, &minute.entity, context));
         let (test, score) = best.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
@@ -44,7 +48,11 @@ impl State {
 
     /// Tests the 24 hours that end now.
     pub fn close_hour(
-        &mut self, entity: &Entity, day: &Test, peers: impl Fn(&Test) -> Peers, context: &Context<'_>,
+        &mut self,
+        entity: &Entity,
+        day: &Test,
+        peers: impl Fn(&Test) -> Peers,
+        context: &Context<'_>,
     ) -> Option<Finding> {
         self.hours = if self.spiked { self.hours.saturating_add(1) } else { 0 };
         self.spiked = false;
@@ -59,7 +67,13 @@ impl State {
     }
 
     fn tell(
-        &mut self, entity: &Entity, test: &Test, score: f64, at_us: i64, minute: Option<&Minute>, context: &Context<'_>,
+        &mut self,
+        entity: &Entity,
+        test: &Test,
+        score: f64,
+        at_us: i64,
+        minute: Option<&Minute>,
+        context: &Context<'_>,
     ) -> Option<Finding> {
         self.spiked = true;
         if at_us < self.quiet_until_us && score < 1.3 * f64::from(self.score) {
@@ -74,9 +88,7 @@ impl State {
 }
 
 /// The test against what the peers explain too, with its score, when it is an alarm.
-fn judged(
-    test: &Test, peers: impl Fn(&Test) -> Peers, entity: &Entity, context: &Context<'_>,
-) -> Option<(Test, f64)> {
+fn judged(test: &Test, peers: impl Fn(&Test) -> Peers, entity: &Entity, context: &Context<'_>) -> Option<(Test, f64)> {
     // The day is there for what is low and slow.
     let ratio = match test.window {
         Window::Minute | Window::TenMinutes | Window::Hour => context.options.ratio_min,
@@ -98,7 +110,13 @@ fn judged(
 }
 
 /// The claim about one test; also used for the list of suspicions.
-pub(super) fn finding(entity: &Entity, test: &Test, score: f64, minute: Option<&Minute>, context: &Context<'_>) -> Finding {
+pub(super) fn finding(
+    entity: &Entity,
+    test: &Test,
+    score: f64,
+    minute: Option<&Minute>,
+    context: &Context<'_>,
+) -> Finding {
     let level = context.levels.of(test.window);
     let ratio = test.seen / test.expected.max(1e-9);
     let severity = match entity.kind {

@@ -26,8 +26,8 @@ use self::surroundings::Surroundings;
 use self::tenant::TenantWatch;
 use super::budget::suspicious;
 use super::request_spike;
-use super::window::{EntityHash, Windows};
 use super::told::{DAY_US, HOUR_US};
+use super::window::{EntityHash, Windows};
 use super::{DetectOptions, Entity, Finding, Instant, Levels, Minute, Severity};
 use crate::event::{Column, Events};
 use crate::minutes::{EntityKind, MINUTE_US, Partials};
@@ -216,7 +216,8 @@ impl Watch {
         for hash in &self.surroundings.feeds {
             if let Some(watched) = self.entities.get_mut(hash) {
                 let context = self.surroundings.context();
-                feed_is_silent |= watched.role.look_for_silence(&watched.entity, watched.last_us, at_us, &context, found);
+                feed_is_silent |=
+                    watched.role.look_for_silence(&watched.entity, watched.last_us, at_us, &context, found);
             }
         }
         if at_us.rem_euclid(SILENCE_TICK_US) != 0 || feed_is_silent {
@@ -341,7 +342,12 @@ impl Role {
 
     /// Whether the entity is silent.
     fn look_for_silence(
-        &mut self, entity: &Entity, last_us: i64, at_us: i64, context: &super::Context<'_>, found: &mut Vec<Finding>,
+        &mut self,
+        entity: &Entity,
+        last_us: i64,
+        at_us: i64,
+        context: &super::Context<'_>,
+        found: &mut Vec<Finding>,
     ) -> bool {
         let before = found.len();
         match self {
@@ -354,7 +360,11 @@ impl Role {
     }
 
     fn close_feed_hour(
-        &mut self, entity: &Entity, hour_us: i64, surroundings: &mut Surroundings, found: &mut Vec<Finding>,
+        &mut self,
+        entity: &Entity,
+        hour_us: i64,
+        surroundings: &mut Surroundings,
+        found: &mut Vec<Finding>,
     ) {
         match self {
             Self::Tenant(watch) => watch.close_hour(entity, hour_us, surroundings, found),

@@ -48,11 +48,8 @@ impl Windows {
         self.rows += 1;
         let open = self.open.entry(partial.minute_us).or_default();
         let minute = open.entry(EntityHash::of(partial.kind, partial.entity)).or_insert_with(|| {
-            let entity = Entity {
-                kind: partial.kind,
-                name: partial.entity.to_owned(),
-                tenant: partial.tenant.to_owned(),
-            };
+            let entity =
+                Entity { kind: partial.kind, name: partial.entity.to_owned(), tenant: partial.tenant.to_owned() };
             Minute::empty(partial.minute_us, entity)
         });
         // A key that changes its tenant within a minute: the later name wins, in any order of arrival.

@@ -73,8 +73,7 @@ impl KeyWatch {
 
         let tests = self.baseline.add(minute.minute_us, minute.total[Sum::Served]);
         if !self.baseline.is_young() {
-            let peers =
-                |test: &Test| context.population.pace_beside(&minute.entity.tenant, test, minute.to_us());
+            let peers = |test: &Test| context.population.pace_beside(&minute.entity.tenant, test, minute.to_us());
             found.extend(self.spike.observe(minute, &tests, peers, context));
             let [_, _, hour] = &tests;
             found.extend(self.off_hours.observe(minute, hour, &self.baseline, context));
@@ -91,7 +90,11 @@ impl KeyWatch {
     }
 
     pub(super) fn close_hour(
-        &mut self, entity: &Entity, hour_us: i64, context: &Context<'_>, found: &mut Vec<Finding>,
+        &mut self,
+        entity: &Entity,
+        hour_us: i64,
+        context: &Context<'_>,
+        found: &mut Vec<Finding>,
     ) -> Option<Suspicion> {
         let test = self.baseline.hour(hour_us);
         let young = self.baseline.is_young();
@@ -125,7 +128,6 @@ impl KeyWatch {
         let mix = self.mix.as_ref().map_or(0, |_| size_of::<mix_shift::State>());
         size_of::<Self>() + heap + tokens + mix
     }
-
 }
 
 impl Probes {

@@ -6,8 +6,8 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::super::baseline::Test;
-use super::super::window::EntityHash;
 use super::super::told::DAY_US;
+use super::super::window::EntityHash;
 use super::super::{Context, DetectOptions, Entity, Finding, Levels, Minute, Names, Population, population_failure};
 use super::{Role, Watched};
 use crate::minutes::EntityKind;
@@ -71,7 +71,12 @@ impl Surroundings {
     }
 
     /// Notes the scores of an hour by tenant, and the mixes that were compared.
-    pub(super) fn note_hour(&mut self, scored: &[(f64, Entity, Test)], tests: &HashMap<String, usize, FixedState>, mixes: &mut [f64]) {
+    pub(super) fn note_hour(
+        &mut self,
+        scored: &[(f64, Entity, Test)],
+        tests: &HashMap<String, usize, FixedState>,
+        mixes: &mut [f64],
+    ) {
         let mut scores: HashMap<&str, Vec<f64>, FixedState> = HashMap::default();
         for (score, entity, _) in scored {
             scores.entry(entity.tenant.as_str()).or_default().push(*score);

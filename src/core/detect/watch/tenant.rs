@@ -35,7 +35,11 @@ impl TenantWatch {
     }
 
     pub(super) fn close_hour(
-        &mut self, entity: &Entity, hour_us: i64, surroundings: &mut Surroundings, found: &mut Vec<Finding>,
+        &mut self,
+        entity: &Entity,
+        hour_us: i64,
+        surroundings: &mut Surroundings,
+        found: &mut Vec<Finding>,
     ) {
         let young = self.served.is_young();
         self.traffic.close_hour(hour_us, false);
