@@ -11,8 +11,6 @@
 //!
 //! Levels come from the alert budget (`budget`); what detectors share is their [`Context`].
 
-pub mod anonymous_fallback;
-pub mod brute_force;
 mod budget;
 mod context;
 pub mod credential_stuffing;
