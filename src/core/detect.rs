@@ -13,23 +13,10 @@
 
 mod budget;
 mod context;
-pub mod credential_stuffing;
-pub mod dead_key_tried;
 mod finding;
-pub mod forbidden_probing;
-pub mod honey_key;
-pub mod impossible_travel;
-mod instant;
-pub mod key_guessing;
 mod minute;
-pub mod new_origin;
-pub mod object_enumeration;
 mod options;
-pub mod path_scanning;
-pub mod shared_key;
-mod told;
 mod window;
-pub mod zombie_access;
 
 mod amount;
 mod baseline;
