@@ -242,7 +242,7 @@ impl Config {
             propagation_window_us: us(self.identity.propagation_window_ms),
             ..ClassifyOptions::default()
         };
-        RefineOptions { decode, classify }
+        RefineOptions { classify, ..RefineOptions::new(decode) }
     }
 }
 

@@ -9,10 +9,11 @@
 //! entity of their own, or a guessing attack would write a row a guess: they count as distinct keys of their source.
 //! A key's row names its principal, so that what a principal did is the sum of its keys' rows.
 //!
-//! `partials.rs` makes the rows, `read.rs` reads them back.
+//! `partials.rs` makes the rows, `read.rs` reads them back, `blame.rs` says which refusals are steps of a guess or probe.
 //!
 //! Budget: 0.2 µs an event.
 
+mod blame;
 mod partials;
 mod read;
 
@@ -23,6 +24,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 
 use crate::event::ColumnKind;
 
+pub use blame::Blamed;
 pub use partials::minutes;
 pub use read::{Partial, Partials};
 
@@ -98,6 +100,7 @@ sums! {
     ClientErrors client_errors "other answers of 400 to 499";
     ServerErrors server_errors "other answers of 500 to 599";
     NotFound not_found "answers of 404, whatever their cause";
+    Unauthorized unauthorized "answers of 401, whatever their cause";
     FirstServed first_served "served requests that were the first to their route within this partial";
     FirstRefused first_refused "refused requests that were the first to their route within this partial";
     RequestBytes request_bytes "size of the requests, bytes";
@@ -107,11 +110,17 @@ sums! {
     CostMicros cost_micros "cost in millionths of the billing currency";
     Objects objects "requests of a key for one object: the last part of their path is an id";
     ObjectSteps object_steps "of those, requests whose numeric id follows the key's previous one on the route by 1 or by the step before";
+    ObjectsDenied objects_denied "of the requests for one object, answers of 403 and 404";
+    RevocationLagUs revocation_lag_us "served requests that should have been refused: time since the change, added up, microseconds";
 }
 
 /// The sums of a row, or of several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sums([i64; Sum::COUNT]);
+
+impl Sums {
+    pub const ZERO: Self = Self([0; Sum::COUNT]);
+}
 
 impl Index<Sum> for Sums {
     type Output = i64;
@@ -143,10 +152,23 @@ pub enum Distinct {
     /// Fingerprints of credentials.
     Key,
     Region,
-    /// Method and path of what was refused or not found.
+    /// Paths that were not found, without the ids in them.
     Path,
     /// Method, route and id of objects asked for.
     Object,
+    Country,
+    /// Who runs the client's network.
+    Provider,
+    /// Whether the client's network is hosting, a VPN or a proxy, or none of them (`direct`).
+    Relay,
+    /// Where clients are that use no relay: not a hash, but [`crate::geo::Place::packed`].
+    Place,
+    /// Fingerprints of credentials that were refused because there is no such key.
+    UnknownKey,
+    /// Fingerprints of names with passwords that were refused.
+    FailedAccount,
+    /// Paths, without the ids in them, that were refused for want of a right which the caller never had.
+    Forbidden,
 }
 
 impl Distinct {
@@ -159,6 +181,13 @@ impl Distinct {
         Self::Region,
         Self::Path,
         Self::Object,
+        Self::Country,
+        Self::Provider,
+        Self::Relay,
+        Self::Place,
+        Self::UnknownKey,
+        Self::FailedAccount,
+        Self::Forbidden,
     ];
     pub const COUNT: usize = Self::ALL.len();
 
@@ -210,7 +239,9 @@ pub fn meaning_of_minute_column(name: &str) -> &'static str {
         "distinct_values" => {
             "hashes of distinct values, at most 16 of a kind: kind * 4294967296 + hash, the kinds being 0 client \
              networks, 1 user agents, 2 routes, 3 tenants asked for, 4 fingerprints of credentials, 5 regions, 6 paths \
-             that were refused or not found, 7 objects asked for"
+             that were not found, 7 objects asked for, 8 client countries, 9 client providers, 10 kinds of relay, 11 \
+             client places (packed, no hash), 12 fingerprints of credentials that are no key, 13 fingerprints of \
+             refused names with passwords, 14 paths that were refused for want of a right"
         }
         _ => Sum::ALL.iter().find(|sum| sum.name() == name).map_or("", |sum| sum.meaning()),
     }

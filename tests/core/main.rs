@@ -7,6 +7,7 @@
     reason = "the ban is for the core; its tests read fixtures"
 )]
 
+mod minute_fixtures;
 mod support;
 
 mod canary;
@@ -14,6 +15,9 @@ mod contract;
 mod decode;
 mod identity;
 mod ingest_world;
+mod instant;
 mod precedence;
+mod probes;
+mod probes_real;
 mod properties;
 mod tidiness;

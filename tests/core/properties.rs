@@ -7,7 +7,6 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use base64::Engine as _;
-use claviger_core::classify::ClassifyOptions;
 use claviger_core::decode::{DecodedBatch, Decoder};
 use claviger_core::event::{Column, Events};
 use claviger_core::frame::RawBatch;
@@ -322,7 +321,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn refiner() -> Refiner {
-    Refiner::new(RefineOptions { decode: decode_options(), classify: ClassifyOptions::default() })
+    Refiner::new(RefineOptions::new(decode_options()))
 }
 
 /// The event of each offset. What a client is used to is learnt as rows come, so the verdict on a refusal without a

@@ -10,8 +10,10 @@ use arrow::array::{Array as _, ArrayRef, Int64Array, ListArray, RecordBatch};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use memchr::memrchr;
 
-use super::{DISTINCT_MAX, Distinct, EntityKind, MINUTE_SCHEMA, MINUTE_US, Sum, Sums, distinct_item};
+use super::{Blamed, DISTINCT_MAX, Distinct, EntityKind, MINUTE_SCHEMA, MINUTE_US, Sum, Sums, distinct_item};
+use crate::cause::RootCause;
 use crate::event::{Column, Dict, DictColumn, Events, LongColumn, TimeColumn};
+use crate::geo::Place;
 use crate::secret::stable_hash;
 
 /// No dictionary code.
@@ -57,8 +59,13 @@ impl<'a> Codes<'a> {
 
     /// The hash of each row's value, worked out once a distinct value.
     fn hashes(&self) -> Vec<u32> {
-        let of_value: Vec<u32> = self.dict.values().iter().map(|text| hash(text.unwrap_or("").as_bytes())).collect();
-        self.codes.iter().map(|&code| usize::try_from(code).map_or(NO_HASH, |code| of_value[code])).collect()
+        self.spread(|text| hash(text.as_bytes()), NO_HASH)
+    }
+
+    /// What `work` makes of each row's value, done once a distinct value; `none` where a row has none.
+    fn spread<T: Copy>(&self, work: impl Fn(&str) -> T, none: T) -> Vec<T> {
+        let of_value: Vec<T> = self.dict.values().iter().map(|text| work(text.unwrap_or(""))).collect();
+        self.codes.iter().map(|&code| usize::try_from(code).map_or(none, |code| of_value[code])).collect()
     }
 }
 
@@ -84,11 +91,13 @@ struct Batch<'a> {
     minutes: Vec<i64>,
     /// Index into [`OUTCOMES`].
     outcomes: Vec<u8>,
-    not_found: Vec<bool>,
+    status: &'a [i16],
     /// The columns that are added up; those without a value are left out.
     amounts: Vec<(Sum, &'a [i64])>,
     /// By kind, the hash of each row's value.
     distinct: [Vec<u32>; Distinct::COUNT],
+    /// The kinds of which any row has a value.
+    present: [bool; Distinct::COUNT],
     /// Each row's object id as a number, where it is one.
     numbers: Vec<Option<i64>>,
 }
@@ -106,44 +115,73 @@ impl<'a> Batch<'a> {
             _ => SERVED,
         });
         let outcomes: Vec<u8> = outcomes.collect();
-        let not_found: Vec<bool> = status.iter().map(|&status| status == 404).collect();
         let longs = [
             (Sum::RequestBytes, Column::RequestBytes),
             (Sum::ResponseBytes, Column::ResponseBytes),
             (Sum::InputTokens, Column::InputTokens),
             (Sum::OutputTokens, Column::OutputTokens),
             (Sum::CostMicros, Column::CostMicros),
+            (Sum::RevocationLagUs, Column::RevocationLagUs),
         ];
         let longs = longs.map(|(sum, column)| (sum, events.long(column)));
         let amounts = longs.into_iter().filter(|(_, values)| values.null_count() < values.len());
         let (routes, methods) = (codes(Column::Route), codes(Column::Method));
         let (networks, route_hashes) = (codes(Column::ClientNetwork), routes.hashes());
         let paths = events.text(Column::Path);
-        let asked = |row: usize| {
-            let wanted = outcomes[row] == REFUSED || not_found[row];
-            if wanted { hash(paths.value(row).as_bytes()) } else { NO_HASH }
+        let fingerprints = codes(Column::Fingerprint).hashes();
+        let causes = codes(Column::Cause);
+        let blamed = |cause: &str| RootCause::from_name(cause).map_or(Blamed::Nothing, Blamed::of);
+        let blamed = causes.spread(blamed, Blamed::Nothing);
+        let passwords = codes(Column::CredentialKind).spread(|kind| kind == "basic", false);
+        let failed = |row: usize, password: bool| {
+            // An application refuses passwords without a cause of ours.
+            let wrong = blamed[row] == Blamed::Credential || (password && status[row] == 401);
+            if wrong && passwords[row] == password { fingerprints[row] } else { NO_HASH }
         };
+        let probed = |row: usize, wanted: bool| if wanted { hash_of_pattern(paths.value(row)) } else { NO_HASH };
+        let forbidden =
+            |row: usize| blamed[row] == Blamed::Right || (blamed[row] == Blamed::Unsaid && status[row] == 403);
+        let networks_located = events.dict(Column::ClientCountry).array().null_count() < events.len();
+        let relays = codes(Column::ClientRelay);
+        let relay = |row: usize| match relays.codes[row] {
+            // Without a database nobody knows that a network is direct.
+            NONE if networks_located && networks.codes[row] != NONE => hash(b"direct"),
+            code => relay_hash(relays.name(code)),
+        };
+        let places =
+            codes(Column::ClientPlace).spread(|text| Place::parse(text).map_or(NO_HASH, Place::packed), NO_HASH);
+        let place = |row: usize| if relays.codes[row] == NONE { places[row] } else { NO_HASH };
         let objects: Vec<&str> = (0..events.len()).map(|row| object_of(paths.value(row))).collect();
         let object = |row: usize| match objects[row] {
             "" => NO_HASH,
             id => hash(id.as_bytes()).wrapping_add(route_hashes[row]).max(NO_HASH + 1),
         };
+        let rows = || 0..events.len();
+        let distinct: [Vec<u32>; Distinct::COUNT] = Distinct::ALL
+            .iter()
+            .map(|kind| match kind {
+                Distinct::Network => networks.hashes(),
+                Distinct::Agent => codes(Column::UserAgent).hashes(),
+                Distinct::Route => route_hashes.clone(),
+                Distinct::TenantAsked => codes(Column::TenantAsked).hashes(),
+                Distinct::Key => fingerprints.clone(),
+                Distinct::Region => codes(Column::Region).hashes(),
+                Distinct::Path => rows().map(|row| probed(row, status[row] == 404)).collect(),
+                Distinct::Object => rows().map(object).collect(),
+                Distinct::Country => codes(Column::ClientCountry).hashes(),
+                Distinct::Provider => codes(Column::ClientProvider).hashes(),
+                Distinct::Relay => rows().map(relay).collect(),
+                Distinct::Place => rows().map(place).collect(),
+                Distinct::UnknownKey => rows().map(|row| failed(row, false)).collect(),
+                Distinct::FailedAccount => rows().map(|row| failed(row, true)).collect(),
+                Distinct::Forbidden => rows().map(|row| probed(row, forbidden(row))).collect(),
+            })
+            .collect::<Vec<_>>()
+            .try_into()
+            .expect("one column a kind");
         Self {
-            distinct: Distinct::ALL
-                .iter()
-                .map(|kind| match kind {
-                    Distinct::Network => networks.hashes(),
-                    Distinct::Agent => codes(Column::UserAgent).hashes(),
-                    Distinct::Route => route_hashes.clone(),
-                    Distinct::TenantAsked => codes(Column::TenantAsked).hashes(),
-                    Distinct::Key => codes(Column::Fingerprint).hashes(),
-                    Distinct::Region => codes(Column::Region).hashes(),
-                    Distinct::Path => (0..events.len()).map(asked).collect(),
-                    Distinct::Object => (0..events.len()).map(object).collect(),
-                })
-                .collect::<Vec<_>>()
-                .try_into()
-                .expect("one column a kind"),
+            present: std::array::from_fn(|kind| distinct[kind].iter().any(|&hash| hash != NO_HASH)),
+            distinct,
             numbers: objects.iter().map(|id| id.parse().ok()).collect(),
             keys: codes(Column::KeyId),
             networks,
@@ -152,10 +190,10 @@ impl<'a> Batch<'a> {
             routes,
             methods,
             gateways: codes(Column::Gateway),
-            causes: codes(Column::Cause),
+            causes,
             minutes: event_at.iter().map(|at| at - at.rem_euclid(MINUTE_US)).collect(),
             outcomes,
-            not_found,
+            status,
             amounts: amounts.map(|(sum, values)| (sum, values.values().as_ref())).collect(),
         }
     }
@@ -211,6 +249,26 @@ fn object_of(path: &str) -> &str {
     let path = path.trim_end_matches('/');
     let last = memrchr(b'/', path.as_bytes()).map_or(path, |at| path.get(at + 1..).unwrap_or(""));
     if last.bytes().any(|byte| byte.is_ascii_digit()) { last } else { "" }
+}
+
+/// The hash of a path whose ids are left out, so that a client which asks for one thing after another asks for one.
+fn hash_of_pattern(path: &str) -> u32 {
+    let mut pattern = String::with_capacity(path.len());
+    for segment in path.split('/').filter(|segment| !segment.is_empty()) {
+        pattern.push('/');
+        pattern.push_str(if is_id(segment) { "{}" } else { segment });
+    }
+    hash(pattern.as_bytes())
+}
+
+/// A number, or at least 8 characters with two digits and no dot: file names and `v1` are none.
+fn is_id(segment: &str) -> bool {
+    let digits = segment.bytes().filter(u8::is_ascii_digit).count();
+    digits == segment.len() || (segment.len() >= 8 && digits >= 2 && !segment.contains('.'))
+}
+
+fn relay_hash(name: &str) -> u32 {
+    if name.is_empty() { NO_HASH } else { hash(name.as_bytes()) }
 }
 
 /// One row in the making.
@@ -300,13 +358,13 @@ impl Partials {
         let sums = &mut self.all[at].sums;
         sums[Sum::Requests] += 1;
         sums[OUTCOMES[usize::from(outcome)]] += 1;
-        sums[Sum::NotFound] += i64::from(batch.not_found[row]);
+        sums[Sum::NotFound] += i64::from(batch.status[row] == 404);
+        sums[Sum::Unauthorized] += i64::from(batch.status[row] == 401);
         for (sum, values) in &batch.amounts {
             sums[*sum] = sums[*sum].saturating_add(values[row]);
         }
-        for (&distinct, hashes) in kept_of(kind).iter().map(|distinct| (distinct, &batch.distinct[*distinct as usize]))
-        {
-            let is_new = self.insert(at, distinct, hashes[row]);
+        for &distinct in kept_of(kind).iter().filter(|distinct| batch.present[**distinct as usize]) {
+            let is_new = self.insert(at, distinct, batch.distinct[distinct as usize][row]);
             // The first request of a source to a route is what tells scanning from a client with one broken link.
             if is_new && distinct == Distinct::Route {
                 match outcome {
@@ -319,6 +377,7 @@ impl Partials {
         if kind == EntityKind::Key && batch.distinct[Distinct::Object as usize][row] != NO_HASH {
             let partial = &mut self.all[at];
             partial.sums[Sum::Objects] += 1;
+            partial.sums[Sum::ObjectsDenied] += i64::from(matches!(batch.status[row], 403 | 404));
             let goes_on = partial.walk.goes_on(batch.routes.codes[row], batch.numbers[row]);
             partial.sums[Sum::ObjectSteps] += i64::from(goes_on);
         }
@@ -355,13 +414,31 @@ impl Partials {
 
 /// The distinct values that rows of a kind keep: an entity is no distinct value of itself.
 const fn kept_of(kind: EntityKind) -> &'static [Distinct] {
-    use Distinct::{Agent, Key, Network, Object, Path, Region, Route, TenantAsked};
+    use Distinct::{
+        Agent, Country, FailedAccount, Forbidden, Key, Network, Object, Path, Place, Provider, Region, Relay, Route,
+        TenantAsked, UnknownKey,
+    };
     match kind {
-        EntityKind::Key => &[Network, Agent, Route, TenantAsked, Region, Path, Object],
-        EntityKind::Source => &[Agent, Route, TenantAsked, Key, Path],
-        EntityKind::Tenant => &[Network, Agent, Route, TenantAsked, Key],
-        EntityKind::Route => &[Network, Agent, TenantAsked, Key],
-        EntityKind::Gateway | EntityKind::Principal => &[],
+        EntityKind::Key => &[
+            Network,
+            Agent,
+            Route,
+            TenantAsked,
+            Region,
+            Path,
+            Object,
+            Country,
+            Provider,
+            Relay,
+            Place,
+            UnknownKey,
+            Forbidden,
+        ],
+        EntityKind::Source => &[Agent, Route, TenantAsked, Key, Path, UnknownKey, FailedAccount, Forbidden],
+        EntityKind::Tenant => &[Network, Agent, Route, TenantAsked, Key, Region, Country, Provider, Relay],
+        EntityKind::Route => &[Network, Agent, TenantAsked, Key, UnknownKey, FailedAccount],
+        EntityKind::Gateway => &[UnknownKey, FailedAccount],
+        EntityKind::Principal => &[],
     }
 }
 
@@ -416,7 +493,21 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
-    use super::{Walk, object_of};
+    use super::{Walk, hash, hash_of_pattern, object_of};
+
+    #[test]
+    fn ids_are_left_out_of_probed_paths_and_file_names_are_not() {
+        for (path, pattern) in [
+            ("/v1/orders/4711", "/v1/orders/{}"),
+            ("/v1/orders/4711/lines/", "/v1/orders/{}/lines"),
+            ("/v1/docs/9f86d081-884c", "/v1/docs/{}"),
+            ("/backup-2024.zip", "/backup-2024.zip"),
+            ("/.env", "/.env"),
+            ("/", ""),
+        ] {
+            assert_eq!(hash_of_pattern(path), hash(pattern.as_bytes()), "{path}");
+        }
+    }
 
     #[test]
     fn an_object_is_the_last_part_of_a_path_that_holds_a_digit() {

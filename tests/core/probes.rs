@@ -1,0 +1,138 @@
+//! The detectors about who and what, on minutes written as data: each fires where it should, says why in words that
+//! people can read, and is quiet where a cruder rule would not be.
+
+use std::collections::BTreeMap;
+
+use claviger_core::detect::{
+    Context, DetectOptions, Detector, Entity, Finding, Levels, Minute, Names, Population, Severity, anonymous_fallback,
+    brute_force, credential_stuffing, dead_key_tried, forbidden_probing, honey_key, impossible_travel, key_guessing,
+    new_origin, object_enumeration, path_scanning, shared_key, zombie_access,
+};
+use claviger_core::minutes::{EntityKind, MINUTE_US};
+
+use crate::minute_fixtures::{Fixture, read};
+
+/// The states of one detector, by entity.
+macro_rules! states {
+    ($detector:ident) => {{
+        let mut states: BTreeMap<Entity, $detector::State> = BTreeMap::new();
+        Box::new(move |minute, context, found| {
+            states.entry(minute.entity.clone()).or_default().observe(minute, context, found);
+        })
+    }};
+}
+
+type Observer = Box<dyn FnMut(&Minute, &Context<'_>, &mut Vec<Finding>)>;
+
+/// The detectors that live in `probes`; the others are tested with the engine.
+const PROBES: &[Detector] = &[
+    Detector::NewOrigin,
+    Detector::ImpossibleTravel,
+    Detector::BruteForce,
+    Detector::KeyGuessing,
+    Detector::CredentialStuffing,
+    Detector::PathScanning,
+    Detector::ObjectEnumeration,
+    Detector::ForbiddenProbing,
+    Detector::DeadKeyTried,
+    Detector::ZombieAccess,
+    Detector::AnonymousFallback,
+    Detector::SharedKey,
+    Detector::HoneyKey,
+];
+
+pub(crate) fn observer(detector: Detector) -> Observer {
+    match detector {
+        Detector::NewOrigin => states!(new_origin),
+        Detector::ImpossibleTravel => states!(impossible_travel),
+        Detector::BruteForce => states!(brute_force),
+        Detector::KeyGuessing => states!(key_guessing),
+        Detector::CredentialStuffing => states!(credential_stuffing),
+        Detector::PathScanning => states!(path_scanning),
+        Detector::ObjectEnumeration => states!(object_enumeration),
+        Detector::ForbiddenProbing => states!(forbidden_probing),
+        Detector::DeadKeyTried => states!(dead_key_tried),
+        Detector::ZombieAccess => states!(zombie_access),
+        Detector::AnonymousFallback => states!(anonymous_fallback),
+        Detector::SharedKey => states!(shared_key),
+        Detector::HoneyKey => states!(honey_key),
+        other => panic!("{} is no probe", other.name()),
+    }
+}
+
+/// Everything that a detector says about minutes in order of time. The population learns a minute late, as in life.
+pub(crate) fn watch(detector: Detector, minutes: &[Minute], names: &Names) -> Vec<Finding> {
+    let options = DetectOptions { honey_keys: ["honey".to_owned()].into(), ..DetectOptions::default() };
+    let (levels, mut population) = (Levels::default(), Population::default());
+    let mut observe = observer(detector);
+    let mut found = Vec::new();
+    for minute in minutes {
+        let context = Context { options: &options, levels: &levels, population: &population, names };
+        observe(minute, &context, &mut found);
+        if minute.entity.kind == EntityKind::Key {
+            let tenant =
+                Entity { kind: EntityKind::Tenant, name: minute.entity.tenant.clone(), ..minute.entity.clone() };
+            population.learn(&Minute { entity: tenant, ..minute.clone() });
+        }
+    }
+    found
+}
+
+fn told(found: &[Finding]) -> Vec<&Finding> {
+    found.iter().filter(|finding| finding.severity > Severity::Info).collect()
+}
+
+fn described(finding: &Finding) -> String {
+    let drivers: Vec<String> =
+        finding.drivers.iter().map(|driver| format!("{} {}", driver.dimension, driver.value)).collect();
+    format!(
+        "{} · {}\n  quiet: {}\n  expected {:.3}, seen {} {}, score {:.1}\n  drivers: {}\n",
+        finding.severity.name(),
+        finding.summary,
+        finding.quiet,
+        finding.expected,
+        finding.seen,
+        finding.unit,
+        finding.score,
+        drivers.join(", ")
+    )
+}
+
+#[test]
+fn every_probe_fires_where_it_should_and_says_why() {
+    for &detector in PROBES {
+        let Fixture { expects, minutes, names } = read(detector.name(), "fires.csv");
+        let (entity, severity) = expects.unwrap_or_else(|| panic!("{} expects nothing", detector.name()));
+        let found = watch(detector, &minutes, &names);
+        let worst = found.iter().max_by_key(|finding| finding.severity);
+        let worst = worst.unwrap_or_else(|| panic!("{} found nothing", detector.name()));
+        assert_eq!(worst.detector, detector);
+        assert_eq!(worst.entity.to_string(), entity, "{}", described(worst));
+        assert_eq!(worst.severity.name(), severity, "{}", described(worst));
+        assert!(worst.from_us < worst.to_us && worst.to_us - worst.from_us <= 1_441 * MINUTE_US, "{worst:?}");
+        assert!(worst.drivers.len() <= Finding::DRIVERS_MAX && !worst.quiet.is_empty());
+        let text: String = found.iter().map(described).collect();
+        insta::assert_snapshot!(format!("probe_{}", detector.name()), text);
+    }
+}
+
+#[test]
+fn every_probe_is_quiet_about_honest_troubles() {
+    for &detector in PROBES {
+        let Fixture { minutes, names, .. } = read(detector.name(), "quiet.csv");
+        let found = watch(detector, &minutes, &names);
+        let told: Vec<String> = told(&found).into_iter().map(described).collect();
+        assert!(told.is_empty(), "{}: {}", detector.name(), told.join("\n"));
+    }
+}
+
+#[test]
+fn the_same_minutes_give_the_same_findings_under_the_same_ids() {
+    for &detector in PROBES {
+        let Fixture { minutes, names, .. } = read(detector.name(), "fires.csv");
+        let ids = |found: Vec<Finding>| found.iter().map(Finding::id).collect::<Vec<_>>();
+        let first = ids(watch(detector, &minutes, &names));
+        assert_eq!(first, ids(watch(detector, &minutes, &names)));
+        assert!(first.len() <= 4, "{} told {} times about one trouble", detector.name(), first.len());
+    }
+}
