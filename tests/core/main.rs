@@ -9,6 +9,7 @@
 
 mod support;
 
+mod alert_world;
 mod canary;
 mod contract;
 mod decode;

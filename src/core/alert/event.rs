@@ -53,31 +53,84 @@ pub enum Happening {
     /// The trouble of a resolved incident came back.
     Reopened(Claim),
     /// A finding that an allow-list, a planned change or somebody's feedback keeps from being an incident.
-    Suppressed { claim: Claim, rule: String },
+    Suppressed {
+        claim: Claim,
+        rule: String,
+    },
     /// A notice would be due, and is held back by a silence, a maintenance window or the incident's own cause.
-    Muted { rule: String },
-    Acknowledged { by: String, note: String },
+    Muted {
+        rule: String,
+    },
+    Acknowledged {
+        by: String,
+        note: String,
+    },
     /// No notices until then; an instant in the past lifts the silence.
-    Silenced { by: String, note: String, until_us: i64 },
+    Silenced {
+        by: String,
+        note: String,
+        until_us: i64,
+    },
     /// What a person made of it. Benign keeps its like from becoming incidents for a while.
-    Feedback { by: String, note: String, benign: bool },
+    Feedback {
+        by: String,
+        note: String,
+        benign: bool,
+    },
     /// With the proof: when the trouble was last seen, and how long it has been quiet since.
-    Resolved { by: String, note: String, last_seen_us: i64, quiet_us: i64 },
+    Resolved {
+        by: String,
+        note: String,
+        last_seen_us: i64,
+        quiet_us: i64,
+    },
     /// A notice was decided, for these destinations.
-    Noticed { notice: u32, action: NoticeAction, severity: Severity, destinations: Vec<String> },
-    Delivered { notice: u32, destination: String },
+    Noticed {
+        notice: u32,
+        action: NoticeAction,
+        severity: Severity,
+        destinations: Vec<String>,
+    },
+    Delivered {
+        notice: u32,
+        destination: String,
+    },
     /// The first failure of a notice at a destination; the tries that follow are counted, not stored.
-    Failed { notice: u32, destination: String, reason: String },
+    Failed {
+        notice: u32,
+        destination: String,
+        reason: String,
+    },
     /// Given up.
-    Dead { notice: u32, destination: String, reason: String },
+    Dead {
+        notice: u32,
+        destination: String,
+        reason: String,
+    },
     /// The destination did not take the notice in time: another is told as well.
-    Escalated { notice: u32, destination: String, to: String },
+    Escalated {
+        notice: u32,
+        destination: String,
+        to: String,
+    },
 }
 
 impl Happening {
     pub const NAMES: &'static [&'static str] = &[
-        "opened", "grouped", "reopened", "suppressed", "muted", "acknowledged", "silenced", "feedback", "resolved",
-        "noticed", "delivered", "failed", "dead", "escalated",
+        "opened",
+        "grouped",
+        "reopened",
+        "suppressed",
+        "muted",
+        "acknowledged",
+        "silenced",
+        "feedback",
+        "resolved",
+        "noticed",
+        "delivered",
+        "failed",
+        "dead",
+        "escalated",
     ];
 
     /// The stable name that is stored and queried.

@@ -103,9 +103,8 @@ impl Incidents {
     /// The newest incident that suspects the key of `group`, of whatever family.
     pub(super) fn of_suspect(&self, group: &Group) -> Option<&Incident> {
         let suspect = group.suspect()?;
-        let incidents = self.by_id.values().filter(|incident| {
-            is_evidence(incident.group.family) && incident.is_known_by(suspect)
-        });
+        let incidents =
+            self.by_id.values().filter(|incident| is_evidence(incident.group.family) && incident.is_known_by(suspect));
         incidents.max_by_key(|incident| incident.last_seen_us)
     }
 

@@ -15,9 +15,8 @@ use super::AlertOptionError;
 pub type Labels = BTreeMap<&'static str, String>;
 
 /// All labels that can be matched.
-pub const LABELS: &[&str] = &[
-    "incident", "family", "detector", "tenant", "entity_kind", "entity", "cause", "owner", "severity", "status",
-];
+pub const LABELS: &[&str] =
+    &["incident", "family", "detector", "tenant", "entity_kind", "entity", "cause", "owner", "severity", "status"];
 
 /// A compiled pattern takes at most this much memory.
 const PATTERN_BYTES_MAX: usize = 64 << 10;
@@ -45,13 +44,16 @@ impl FromStr for Matcher {
         let no_matcher = || AlertOptionError::NoMatcher { matcher: text.to_owned() };
         let at = text.find(['=', '!']).ok_or_else(no_matcher)?;
         let (label, rest) = text.split_at_checked(at).ok_or_else(no_matcher)?;
-        let (holds, is_pattern, value) = [("=~", true, true), ("!~", false, true), ("!=", false, false), ("=", true, false)]
-            .into_iter()
-            .find_map(|(operator, holds, pattern)| Some((holds, pattern, rest.strip_prefix(operator)?)))
-            .ok_or_else(no_matcher)?;
+        let (holds, is_pattern, value) =
+            [("=~", true, true), ("!~", false, true), ("!=", false, false), ("=", true, false)]
+                .into_iter()
+                .find_map(|(operator, holds, pattern)| Some((holds, pattern, rest.strip_prefix(operator)?)))
+                .ok_or_else(no_matcher)?;
         let label = label.trim();
         let label = LABELS.iter().find(|known| **known == label);
-        let label = label.ok_or_else(|| AlertOptionError::UnknownLabel { label: text.get(..at).unwrap_or_default().trim().to_owned() })?;
+        let label = label.ok_or_else(|| AlertOptionError::UnknownLabel {
+            label: text.get(..at).unwrap_or_default().trim().to_owned(),
+        })?;
         let value = unquoted(value.trim()).ok_or_else(no_matcher)?;
         let test = if is_pattern { Test::Matches(pattern(&value)?) } else { Test::Is(value) };
         Ok(Self { label, test, holds })

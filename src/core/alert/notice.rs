@@ -48,10 +48,19 @@ const VALUES_SHOWN: usize = 5;
 
 impl Notice {
     #[must_use]
-    pub fn of(incident: &Incident, number: u32, action: NoticeAction, severity: Severity, at_us: i64, dashboard: &str) -> Self {
+    pub fn of(
+        incident: &Incident,
+        number: u32,
+        action: NoticeAction,
+        severity: Severity,
+        at_us: i64,
+        dashboard: &str,
+    ) -> Self {
         let first_severity = incident.first_severity.unwrap_or(severity);
         let mut evidence: Vec<&Claim> = incident.evidence.values().collect();
-        evidence.sort_by(|a, b| (b.severity, b.score).partial_cmp(&(a.severity, a.score)).unwrap_or(std::cmp::Ordering::Equal));
+        evidence.sort_by(|a, b| {
+            (b.severity, b.score).partial_cmp(&(a.severity, a.score)).unwrap_or(std::cmp::Ordering::Equal)
+        });
         let link = match dashboard {
             "" => String::new(),
             url => format!("{}/#/incidents/{}", url.trim_end_matches('/'), incident.id),
@@ -155,7 +164,13 @@ fn facts(incident: &Incident, severity: Severity) -> Vec<(&'static str, String)>
         facts.push(("cause", cause.name().to_owned()));
         facts.push(("who acts", cause.owner().name().to_owned()));
     }
-    for (dimension, name) in [("tenant", "tenants"), ("key", "keys"), ("principal", "principals"), ("network", "networks"), ("route", "routes")] {
+    for (dimension, name) in [
+        ("tenant", "tenants"),
+        ("key", "keys"),
+        ("principal", "principals"),
+        ("network", "networks"),
+        ("route", "routes"),
+    ] {
         if let Some(values) = incident.affected.get(dimension).filter(|values| !values.is_empty()) {
             let shown: Vec<String> = values.iter().take(VALUES_SHOWN).map(|value| cut_line(value, 80)).collect();
             let more = values.len().saturating_sub(VALUES_SHOWN);

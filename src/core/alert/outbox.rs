@@ -60,13 +60,17 @@ impl Outbox {
                     }
                 }
                 Happening::Delivered { notice, destination } => {
-                    strays.retain(|(name, of), stray| !(name == destination && of == incident && stray.notice <= *notice));
+                    strays.retain(|(name, of), stray| {
+                        !(name == destination && of == incident && stray.notice <= *notice)
+                    });
                     if let Some(lane) = self.lanes.get_mut(destination) {
                         lane.settle(incident, *notice, true);
                     }
                 }
                 Happening::Dead { notice, destination, .. } => {
-                    strays.retain(|(name, of), stray| !(name == destination && of == incident && stray.notice <= *notice));
+                    strays.retain(|(name, of), stray| {
+                        !(name == destination && of == incident && stray.notice <= *notice)
+                    });
                     if let Some(lane) = self.lanes.get_mut(destination) {
                         lane.settle(incident, *notice, false);
                     }
@@ -152,7 +156,14 @@ impl Outbox {
         }
     }
 
-    fn land(&mut self, name: &str, attempt: u64, answer: Answer, dice: &mut dyn FnMut() -> u64, actions: &mut Vec<Action>) {
+    fn land(
+        &mut self,
+        name: &str,
+        attempt: u64,
+        answer: Answer,
+        dice: &mut dyn FnMut() -> u64,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(lane) = self.lanes.get_mut(name) else { return };
         let Outcome { entry, circuit, orphan } = lane.land(attempt, answer, &self.patience, self.now_us, dice);
         let destination = || name.to_owned();

@@ -69,7 +69,8 @@ impl Inhibition {
         active.find(|incident| {
             let theirs = labels_of(incident);
             // Of two that explain each other the older one speaks, or neither would.
-            let explains = self.cause.hold(&theirs) && self.equal.iter().all(|label| theirs.get(label) == labels.get(label));
+            let explains =
+                self.cause.hold(&theirs) && self.equal.iter().all(|label| theirs.get(label) == labels.get(label));
             let explained_back = self.symptom.hold(&theirs) && self.cause.hold(&labels);
             let is_older = (incident.opened_at_us, &incident.id) < (symptom.opened_at_us, &symptom.id);
             incident.id != symptom.id && explains && (!explained_back || is_older)
@@ -85,9 +86,14 @@ mod tests {
     fn a_period_holds_from_its_begin_up_to_its_end_and_comes_again() {
         let once = Period { from_us: 10, to_us: 20, every_us: None };
         let weekly = Period { every_us: Some(100), ..once };
-        for (at_us, in_once, in_weekly) in
-            [(9, false, false), (10, true, true), (19, true, true), (20, false, false), (115, false, true), (120, false, false)]
-        {
+        for (at_us, in_once, in_weekly) in [
+            (9, false, false),
+            (10, true, true),
+            (19, true, true),
+            (20, false, false),
+            (115, false, true),
+            (120, false, false),
+        ] {
             assert_eq!((once.holds(at_us), weekly.holds(at_us)), (in_once, in_weekly), "{at_us}");
         }
         assert!(Period::ALWAYS.holds(0));

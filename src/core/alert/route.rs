@@ -54,7 +54,11 @@ mod tests {
         let check = |family: &str, tenant: &str, severity, expected: &[&str]| {
             let labels = Labels::from([("family", family.to_owned()), ("tenant", tenant.to_owned())]);
             let found = routes.destinations(&labels, severity);
-            assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), expected, "{family} {tenant} {severity:?}");
+            assert_eq!(
+                found.iter().map(String::as_str).collect::<Vec<_>>(),
+                expected,
+                "{family} {tenant} {severity:?}"
+            );
         };
         check("theft", "acme", Severity::High, &["acme", "security"]);
         check("theft", "acme", Severity::Medium, &["acme"]);

@@ -96,14 +96,20 @@ pub fn meaning_of_incident_column(name: &str) -> &'static str {
         "sequence" => "order of the events; counts up over restarts",
         "at" => "when it held, UTC: event time for what findings say, wall time for people and deliveries",
         "incident_id" => "hash of what makes it one incident and of the finding that opened it",
-        "event" => "what happened: opened, grouped, reopened, suppressed, muted, acknowledged, silenced, feedback, resolved, noticed, delivered, failed, dead or escalated",
+        "event" => {
+            "what happened: opened, grouped, reopened, suppressed, muted, acknowledged, silenced, feedback, resolved, noticed, delivered, failed, dead or escalated"
+        }
         "actor" => "the person who did it; null for Claviger itself",
-        "note" => "what the person wrote; the rule that suppressed or muted; the reason of a failure; benign or real for feedback",
+        "note" => {
+            "what the person wrote; the rule that suppressed or muted; the reason of a failure; benign or real for feedback"
+        }
         "until_at" => "end of a silence; for a resolved incident, when its trouble was last seen",
         "quiet_us" => "how long the trouble had been quiet when the incident was resolved, microseconds of event time",
         "notice" => "number of the notice within its incident",
         "action" => "what a notice asks of its receiver: trigger, acknowledge or resolve",
-        "destination" => "where the notice goes; several separated by spaces; after an arrow the one that is told as well",
+        "destination" => {
+            "where the notice goes; several separated by spaces; after an arrow the one that is told as well"
+        }
         name => meaning_of_finding_column(name),
     }
 }

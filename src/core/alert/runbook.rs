@@ -32,7 +32,9 @@ fn first_step(incident: &Incident) -> &'static str {
         Family::Theft => "Ask the key's owner whether it is theirs; if not, revoke the key and issue a new one.",
         Family::Guessing => "Block the source at the gateway or limit its rate; revoke every key that it found.",
         Family::Probing => "Check what was served to the prober; block it, and close what should not have answered.",
-        Family::DeadKey => "Find out why the gateway still accepts or sees the key; make its revocation reach every gateway.",
+        Family::DeadKey => {
+            "Find out why the gateway still accepts or sees the key; make its revocation reach every gateway."
+        }
         Family::Volume => "Ask the key's owner whether the load is meant; limit the key's rate or quota if not.",
         Family::Failure => "See which cause the requests fail with, and since which change.",
         Family::Silence => "Check whether the sender still runs, and whether its logs still arrive.",
@@ -45,7 +47,9 @@ fn look_up(incident: &Incident) -> String {
         Subject::Cause(cause) => (cause_clause(*cause, &incident.group.tenant), "cause"),
         Subject::Entity(kind, name) => (format!("{} = {}", column(*kind), quoted(name)), kind.name()),
     };
-    format!("Its requests by {place}: `claviger query --lake DIR \"select * from events where {subject} order by event_at desc limit 50\"`.")
+    format!(
+        "Its requests by {place}: `claviger query --lake DIR \"select * from events where {subject} order by event_at desc limit 50\"`."
+    )
 }
 
 fn cause_clause(cause: RootCause, tenant: &str) -> String {

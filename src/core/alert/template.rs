@@ -14,8 +14,22 @@ enum Part {
 
 impl Template {
     pub const PLACEHOLDERS: &'static [&'static str] = &[
-        "action", "severity", "title", "summary", "incident", "tenant", "entity", "family", "cause", "owner", "since",
-        "last_seen", "findings", "score", "runbook", "link",
+        "action",
+        "severity",
+        "title",
+        "summary",
+        "incident",
+        "tenant",
+        "entity",
+        "family",
+        "cause",
+        "owner",
+        "since",
+        "last_seen",
+        "findings",
+        "score",
+        "runbook",
+        "link",
     ];
 
     /// # Errors
@@ -33,7 +47,9 @@ impl Template {
                         match chars.next() {
                             Some('}') => break,
                             Some(c) if c.is_ascii_lowercase() || c == '_' => name.push(c),
-                            Some(c) => return Err(AlertOptionError::UnknownPlaceholder { placeholder: format!("{name}{c}") }),
+                            Some(c) => {
+                                return Err(AlertOptionError::UnknownPlaceholder { placeholder: format!("{name}{c}") });
+                            }
                             None => return Err(AlertOptionError::OpenBrace),
                         }
                     }

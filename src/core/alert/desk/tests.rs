@@ -91,8 +91,12 @@ fn notices(events: &[IncidentEvent]) -> Vec<(NoticeAction, Severity)> {
 const TRIGGER: NoticeAction = NoticeAction::Trigger;
 
 fn by_hand(desk: &mut Desk, incident: &IncidentId, minute: i64, what: H) -> Vec<IncidentEvent> {
-    let event =
-        IncidentEvent { sequence: desk.incidents().sequence() + 1, at_us: minute * M, incident: incident.clone(), what };
+    let event = IncidentEvent {
+        sequence: desk.incidents().sequence() + 1,
+        at_us: minute * M,
+        incident: incident.clone(),
+        what,
+    };
     desk.hear(&event)
 }
 
@@ -215,10 +219,8 @@ fn a_late_finding_of_what_is_over_reopens_nothing() {
 #[test]
 fn allow_lists_and_planned_changes_suppress_with_a_count() {
     let launch = Period { from_us: 0, to_us: H_US, every_us: None };
-    let suppressions = vec![
-        rule("load test", &["entity=k_load"], Period::ALWAYS),
-        rule("launch", &["family=volume"], launch),
-    ];
+    let suppressions =
+        vec![rule("load test", &["entity=k_load"], Period::ALWAYS), rule("launch", &["family=volume"], launch)];
     let mut desk = desk(Policy { suppressions, ..policy() });
     let load = |minute| finding(Detector::NewOrigin, EntityKind::Key, "k_load", minute);
     for minute in 0..3 {
@@ -244,7 +246,12 @@ fn what_somebody_called_benign_is_suppressed_until_it_gets_worse() {
     let mut worse = of_key(Detector::HoneyKey, 10);
     worse.severity = Severity::Critical;
     assert_eq!(names(&desk.observe(&[worse])), ["reopened", "noticed"]);
-    assert_eq!(names(&desk.observe(&[of_key(Detector::NewOrigin, 60 * 24 * 31)])), ["opened", "noticed"], "a month later");
+    desk.advance(60 * M);
+    assert_eq!(
+        names(&desk.observe(&[of_key(Detector::NewOrigin, 60 * 24 * 31)])),
+        ["opened", "noticed"],
+        "a month later"
+    );
 }
 
 #[test]
@@ -273,7 +280,10 @@ fn a_symptom_is_not_told_while_its_cause_is_known_in_whatever_order_they_come() 
     };
     let mut desk = desk(Policy { inhibitions: vec![silent_keys], ..policy() });
     let events = desk.observe(&[of_key(Detector::RequestSilence, 0), failing(RootCause::UserDeleted, "acme", 0)]);
-    assert_eq!(names(&events), ["opened", "opened", "muted", "noticed"].map(|name| name), "{events:?}");
+    let mut happened = names(&events);
+    happened.sort_unstable();
+    assert_eq!(happened, ["muted", "noticed", "opened", "opened"]);
+    assert!(events.iter().any(|event| matches!(&event.what, H::Muted { rule } if rule.starts_with("explained by"))));
     let elsewhere = failing(RootCause::UserDeleted, "globex", 1);
     let mut silent = finding(Detector::RequestSilence, EntityKind::Key, "k_9", 1);
     silent.entity.tenant = "initech".to_owned();
@@ -348,10 +358,16 @@ fn the_state_is_the_fold_over_what_was_returned() {
     let mut live = desk(policy());
     let mut events = Vec::new();
     for minute in 0..30 {
-        events.extend(live.observe(&[of_key(Detector::NewOrigin, minute), failing(RootCause::KeyExpired, "acme", minute)]));
+        events.extend(
+            live.observe(&[of_key(Detector::NewOrigin, minute), failing(RootCause::KeyExpired, "acme", minute)]),
+        );
     }
     events.extend(live.advance(90 * M));
-    events.push(live.enter(events[0].incident.clone(), 91 * M, H::Delivered { notice: 1, destination: "ops".to_owned() }));
+    events.push(live.enter(
+        events[0].incident.clone(),
+        91 * M,
+        H::Delivered { notice: 1, destination: "ops".to_owned() },
+    ));
     let mut folded = Incidents::fold(events.clone());
     folded.advance_to(90 * M);
     folded.forget();

@@ -113,7 +113,8 @@ impl Lane {
             return;
         }
         let (not_before_us, since_us) = (now_us, now_us);
-        let fresh = Parcel { delivery, sequence, since_us, not_before_us, tries: 0, perhaps_told: false, escalated: false };
+        let fresh =
+            Parcel { delivery, sequence, since_us, not_before_us, tries: 0, perhaps_told: false, escalated: false };
         self.queue.push_back(fresh);
     }
 
@@ -141,7 +142,8 @@ impl Lane {
 
     pub(super) fn note_escalated(&mut self, incident: &IncidentId, notice: u32) {
         let parcels = self.queue.iter_mut();
-        for parcel in parcels.filter(|parcel| parcel.delivery.incident == *incident && parcel.delivery.notice <= notice) {
+        for parcel in parcels.filter(|parcel| parcel.delivery.incident == *incident && parcel.delivery.notice <= notice)
+        {
             parcel.escalated = true;
         }
     }
@@ -174,9 +176,10 @@ impl Lane {
             return None;
         }
         let mut taken: BTreeSet<&IncidentId> = self.flights.values().map(|flight| &flight.incident).collect();
-        let first = self.queue.iter().find(|parcel| {
-            taken.insert(&parcel.delivery.incident) && parcel.ready_at_us(patience, recorded) <= now_us
-        });
+        let first = self
+            .queue
+            .iter()
+            .find(|parcel| taken.insert(&parcel.delivery.incident) && parcel.ready_at_us(patience, recorded) <= now_us);
         first.map(|parcel| (parcel.delivery.clone(), false)).or_else(|| self.forgotten(patience, now_us))
     }
 
@@ -285,7 +288,9 @@ impl Lane {
     fn give_up(&mut self, parcel: Parcel, reason: String, outcome: &mut Outcome) {
         let Parcel { delivery, perhaps_told, escalated, .. } = parcel;
         match delivery.action {
-            NoticeAction::Trigger if perhaps_told => self.remember(delivery.incident.clone(), delivery.notice, i64::MIN),
+            NoticeAction::Trigger if perhaps_told => {
+                self.remember(delivery.incident.clone(), delivery.notice, i64::MIN)
+            }
             NoticeAction::Trigger | NoticeAction::Acknowledge => {}
             NoticeAction::Resolve => _ = self.told.remove(&delivery.incident),
         }
@@ -327,7 +332,8 @@ impl Lane {
 
 impl Parcel {
     fn ready_at_us(&self, patience: &Patience, recorded: i64) -> i64 {
-        let stored_us = if self.sequence <= recorded { i64::MIN } else { self.since_us.saturating_add(patience.record_wait_us) };
+        let stored_us =
+            if self.sequence <= recorded { i64::MIN } else { self.since_us.saturating_add(patience.record_wait_us) };
         self.not_before_us.max(stored_us)
     }
 }

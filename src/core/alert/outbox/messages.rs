@@ -74,13 +74,22 @@ pub struct Delivery {
 pub enum Answer {
     Accepted,
     /// It lives, and wants to be left alone (429, 503 with `Retry-After`).
-    Busy { retry_after_us: Option<i64>, reason: String },
+    Busy {
+        retry_after_us: Option<i64>,
+        reason: String,
+    },
     /// It did not take the notice.
-    Failed { reason: String },
+    Failed {
+        reason: String,
+    },
     /// It may have taken the notice: the answer was lost.
-    Unclear { reason: String },
+    Unclear {
+        reason: String,
+    },
     /// This notice will never be taken: the same again would fail the same way.
-    Refused { reason: String },
+    Refused {
+        reason: String,
+    },
 }
 
 impl Answer {
@@ -109,8 +118,13 @@ pub enum Input {
     /// A [`Happening::Noticed`] of the desk.
     Noticed(IncidentEvent),
     /// Rows up to this sequence are stored.
-    Recorded { through: i64 },
-    Answered { attempt: u64, answer: Answer },
+    Recorded {
+        through: i64,
+    },
+    Answered {
+        attempt: u64,
+        answer: Answer,
+    },
 }
 
 /// A try to deliver.
@@ -129,8 +143,16 @@ pub enum Action {
     /// Send, and report the answer. Never waits for another send.
     Send(Attempt),
     /// Number and store this ([`crate::alert::Desk::enter`]).
-    Enter { incident: IncidentId, what: Happening },
+    Enter {
+        incident: IncidentId,
+        what: Happening,
+    },
     /// A destination does not answer: it is left alone until then.
-    CircuitOpened { destination: String, until_us: i64 },
-    CircuitClosed { destination: String },
+    CircuitOpened {
+        destination: String,
+        until_us: i64,
+    },
+    CircuitClosed {
+        destination: String,
+    },
 }

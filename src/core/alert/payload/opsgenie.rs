@@ -19,7 +19,9 @@ pub fn request(notice: &Notice, wording: &Wording) -> (String, Value) {
     let by = if notice.by.is_empty() { "Claviger" } else { &notice.by };
     match notice.action {
         NoticeAction::Trigger => (String::new(), alert(notice, wording, &alias)),
-        NoticeAction::Acknowledge => (on_alias("acknowledge"), json!({ "source": "Claviger", "user": cut_line(by, 100) })),
+        NoticeAction::Acknowledge => {
+            (on_alias("acknowledge"), json!({ "source": "Claviger", "user": cut_line(by, 100) }))
+        }
         NoticeAction::Resolve => {
             let note = cut_line(&notice.summary, 25_000);
             (on_alias("close"), json!({ "source": "Claviger", "user": cut_line(by, 100), "note": note }))

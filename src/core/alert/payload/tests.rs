@@ -99,7 +99,8 @@ fn one_page_for_a_deleted_user_says_who_acts_and_what_to_do() {
 
 #[test]
 fn hostile_and_endless_text_fits_every_receiver() {
-    let mut endless = finding(Detector::KeyGuessing, EntityKind::Source, &"\"'; drop</a>\u{1F511}\r\n".repeat(4_000), None);
+    let mut endless =
+        finding(Detector::KeyGuessing, EntityKind::Source, &"\"'; drop</a>\u{1F511}\r\n".repeat(4_000), None);
     endless.summary = "é".repeat(90_000);
     endless.quiet = "\u{0}".repeat(9_000);
     endless.drivers = vec![Driver { dimension: "agent", value: "a&<>".repeat(9_000), share: 1.0 }; 30];
@@ -115,7 +116,8 @@ fn hostile_and_endless_text_fits_every_receiver() {
     for block in found["slack"]["attachments"][0]["blocks"].as_array().unwrap() {
         let text = &block["text"]["text"];
         assert!(text.is_null() || chars(text) <= 3_000);
-        assert!(!text.as_str().unwrap_or_default().contains(['<', '>']), "{text}");
+        let is_markup = block["text"]["type"] == "mrkdwn";
+        assert!(!is_markup || !text.as_str().unwrap_or_default().contains(['<', '>']), "{text}");
     }
 }
 
@@ -124,7 +126,8 @@ fn what_identifies_an_alert_stays_the_same_while_everything_else_changes() {
     let first = trigger(&theft());
     let mut later = theft();
     let mut more = finding(Detector::Exfiltration, EntityKind::Key, "k_7", None);
-    (more.from_us, more.to_us, more.severity, more.seen) = (NINE + 600_000_000, NINE + 660_000_000, Severity::Critical, 9e9);
+    (more.from_us, more.to_us, more.severity, more.seen) =
+        (NINE + 600_000_000, NINE + 660_000_000, Severity::Critical, 9e9);
     later.take(&Claim::of(&more));
     let worse = Notice::of(&later, 2, NoticeAction::Trigger, Severity::Critical, more.to_us, "");
     assert_ne!(first, worse);

@@ -71,7 +71,8 @@ mod tests {
         // Example of the specification's reference libraries.
         let secret = SigningSecret::parse("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").expect("a secret");
         let body = r#"{"test": 2432232314}"#;
-        let headers = headers("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330_999_999, body, std::slice::from_ref(&secret));
+        let headers =
+            headers("msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330_999_999, body, std::slice::from_ref(&secret));
         let expected = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
         assert_eq!(headers[1], ("webhook-timestamp", "1614265330".to_owned()));
         assert_eq!(headers[2], ("webhook-signature", expected.to_owned()));

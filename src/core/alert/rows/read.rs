@@ -63,8 +63,8 @@ macro_rules! columns {
 }
 
 columns! { TextColumns, text, StringArray;
-    incident_id event actor note action destination finding_id detector entity_kind entity tenant_id severity unit
-    cause drivers summary quiet }
+incident_id event actor note action destination finding_id detector entity_kind entity tenant_id severity unit
+cause drivers summary quiet }
 
 struct NumberColumns {
     longs: LongColumns,
