@@ -6,6 +6,7 @@
 //!
 //! Secrets never leave through `Debug`, `Display` or serialisation: both show `***`.
 
+mod alert;
 mod layers;
 mod secrets;
 mod units;
@@ -15,8 +16,12 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+pub use alert::{
+    Alert, AlertPlan, Destination, InhibitionOption, MailSpec, MailTls, QuietOption, RouteOption, Sink, SinkKind,
+    SinkSpec,
+};
 pub use layers::VARIABLE_PREFIX;
-pub use secrets::{ClientOptions, Secret};
+pub use secrets::{ClientOptions, SECRET_FILE_PREFIX, Secret};
 pub use units::{Bytes, Millis};
 
 use crate::classify::ClassifyOptions;
@@ -37,6 +42,7 @@ pub struct Config {
     pub secrets: Secrets,
     pub identity: Identity,
     pub lake: Lake,
+    pub alert: Alert,
     pub serve: Serve,
     pub pipeline: Pipeline,
     pub telemetry: Telemetry,
@@ -219,7 +225,7 @@ impl Config {
                 return wrong(key, "must be at least 1");
             }
         }
-        Ok(())
+        self.alert.plan().map(drop)
     }
 
     /// What refining depends on, under `pepper`.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! frame ─► decode ─► identity ─► classify ─► minutes ─┬─► lake     CommitPlan, the ingest state machine
-//!          secret    Directory   RootCause            └─► detect   Finding
+//!          secret    Directory   RootCause            └─► detect   Finding ─► alert  Incident, Notice, Outbox
 //! ```
 //!
 //! Invariants that hold everywhere:
@@ -44,6 +44,8 @@ pub mod classify;
 pub mod minutes;
 
 pub mod detect;
+
+pub mod alert;
 
 pub mod refine;
 

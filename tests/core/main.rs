@@ -10,6 +10,7 @@
 mod minute_fixtures;
 mod support;
 
+mod alert_world;
 mod canary;
 mod contract;
 mod decode;
