@@ -38,6 +38,7 @@ pub use encode::{EncodedFile, Encoder, FileLimits};
 pub use error::LakeError;
 pub use maintain::{Maintenance, compact, maintain, tidy, vacuum};
 pub use table::Table;
+pub(crate) use writer::trimmed;
 pub use writer::{Signal, Writer, WriterOptions};
 
 use encode::SharedStore;
