@@ -47,3 +47,5 @@ pub mod refine;
 pub mod lake;
 
 pub mod ingest;
+
+pub mod keymisuse;
