@@ -14,6 +14,7 @@ mod contract;
 mod decode;
 mod identity;
 mod ingest_world;
+mod keymisuse;
 mod precedence;
 mod properties;
 mod tidiness;

@@ -118,17 +118,17 @@ impl Attack {
     pub(crate) fn duration(kind: AttackKind, grade: Grade, instance: usize) -> i64 {
         match kind {
             AttackKind::VolumeSpike if Self::is_day_long(grade, instance) => DAY,
-            AttackKind::VolumeSpike | AttackKind::StolenKey => HOUR,
+            AttackKind::VolumeSpike | AttackKind::StolenKey | AttackKind::DormantKey => HOUR,
             AttackKind::UnauthorisedEndpoints => grade.of([20 * MINUTE, 2 * HOUR, DAY]),
             AttackKind::BruteForce => grade.of([10 * MINUTE, HOUR, DAY]),
             AttackKind::KeyGuessing => grade.of([HOUR, 2 * HOUR, 6 * HOUR]),
             AttackKind::CredentialStuffing => grade.of([HOUR, 3 * HOUR, DAY]),
-            AttackKind::DormantKey => grade.of([HOUR, HOUR, HOUR]),
             AttackKind::RevokedKey => grade.of([HOUR, 2 * HOUR, 3 * DAY]),
             AttackKind::SharedKey => 2 * HOUR,
             AttackKind::Enumeration => grade.of([HOUR, 2 * HOUR, DAY]),
             AttackKind::PathScanning => grade.of([20 * MINUTE, 2 * HOUR, DAY]),
-            AttackKind::Exfiltration => grade.of([2 * HOUR, 4 * HOUR, 3 * DAY]),
+            // Three nights, and the rest of the third.
+            AttackKind::Exfiltration => grade.of([2 * HOUR, 4 * HOUR, 3 * DAY + 5 * HOUR]),
             AttackKind::OffHours => grade.of([HOUR, HOUR, DAY + HOUR]),
             AttackKind::FailureShift => grade.of([2 * HOUR, 3 * HOUR, 6 * HOUR]),
             AttackKind::TokenSpike => grade.of([2 * HOUR, 3 * HOUR, 6 * HOUR]),

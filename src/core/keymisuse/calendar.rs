@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn clocks_change_in_europe_and_stay_in_asia() {
         let find = |name: &str| CITIES.iter().find(|city| city.name == name).expect("a city");
-        assert_eq!(crate::time::format(START), "2026-03-09T00:00:00.000000Z");
+        assert_eq!(crate::time::format(START), "2026-03-09T00:00:00Z");
         assert_eq!(local(find("Berlin"), START), (1, 0));
         assert_eq!(local(find("Berlin"), EUROPE_CHANGES_AT), (3, 20));
         assert_eq!(local(find("Seattle"), START), (17, -1));

@@ -180,10 +180,11 @@ pub(crate) enum Role {
     Service,
     Collector,
     Ai,
+    Admin,
 }
 
 impl Role {
-    pub(crate) const ALL: &'static [Self] = &[Self::Reader, Self::Service, Self::Collector, Self::Ai];
+    pub(crate) const ALL: &'static [Self] = &[Self::Reader, Self::Service, Self::Collector, Self::Ai, Self::Admin];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -191,6 +192,7 @@ impl Role {
             Self::Service => "service",
             Self::Collector => "collector",
             Self::Ai => "ai-service",
+            Self::Admin => "admin",
         }
     }
 
@@ -200,6 +202,7 @@ impl Role {
             Self::Service => READ_WRITE,
             Self::Collector => &["events:write", "documents:read", "documents:write", "orders:read"],
             Self::Ai => &["ai:invoke", "documents:read"],
+            Self::Admin => ADMINISTER,
         }
     }
 
@@ -234,12 +237,24 @@ impl Role {
                 &[R::PostEvents, R::PostEvents, R::PostEvents, R::GetDocument, R::UpdateDocument, R::GetOrder]
             }
             Self::Ai => &[R::Chat, R::Chat, R::Chat, R::Chat, R::Embed, R::GetDocument],
+            Self::Admin => {
+                &[R::AdminUsers, R::AdminKeys, R::AdminRoles, R::AdminAudit, R::AdminBilling, R::GetDocument, R::GetOrder]
+            }
         }
     }
 }
 
 const READ: &[&str] =
     &["orders:read", "customers:read", "invoices:read", "reports:read", "exports:read", "documents:read"];
+const ADMINISTER: &[&str] = &[
+    "admin:users",
+    "admin:keys",
+    "admin:roles",
+    "admin:audit",
+    "admin:billing",
+    "documents:read",
+    "orders:read",
+];
 const READ_WRITE: &[&str] = &[
     "orders:read",
     "customers:read",
@@ -371,7 +386,8 @@ mod tests {
                 let scopes = route.route().scopes;
                 assert!(scopes.iter().all(|scope| role.scopes().contains(scope)), "{role:?} {route:?}");
             }
-            assert!(ADMIN_ROUTES.iter().all(|route| !role.scopes().contains(&route.route().scopes[0])));
+            let administers = |route: &RouteId| role.scopes().contains(&route.route().scopes[0]);
+            assert!(*role == Role::Admin || !ADMIN_ROUTES.iter().any(administers), "{role:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Ordinary traffic: what the owner of a key sends, when, from where, and what comes back.
 
 use super::calendar::{DAY, HOUR, MINUTE, SECOND, START, local};
-use super::catalog::{EMBEDDING_MODEL, MODELS, Role, RouteId};
+use super::catalog::{ADMIN_ROUTES, EMBEDDING_MODEL, MODELS, Role, RouteId, SCAN_PATHS};
 use super::draw::{Draw, ln, micros, mixed, real, whole};
 use super::registry::Address;
 use super::request::{AiCall, Outcome, Refusal, Request, Sent, Target};
@@ -15,7 +15,7 @@ const LOGINS: f64 = 0.03;
 /// Logins with a mistyped password.
 const MISTYPED: f64 = 0.06;
 /// Users of all apps.
-const ACCOUNTS: u64 = 40_000;
+pub(crate) const ACCOUNTS: u64 = 40_000;
 
 impl World {
     /// The requests of one key in the hour from `hour_at`, in no order.
@@ -89,10 +89,23 @@ impl World {
         match which {
             share if share < 0.35 => request.answered(500, draw),
             share if share < 0.45 => request.answered(502, draw),
-            share if share < 0.7 => request.answered(403, draw),
-            share if share < 0.9 => request.refused(Refusal::RateLimited, draw),
+            share if share < 0.6 => request.answered(403, draw),
+            share if share < 0.65 && row.role != Role::Admin => {
+                request.target = Target::Route(draw.pick(ADMIN_ROUTES), 0);
+                request.refused(Refusal::Forbidden, draw);
+            }
+            share if share < 0.7 => {
+                // A path with a slip in it.
+                request.target = Target::Scan(draw.index(SCAN_PATHS));
+                request.refused(Refusal::NoRoute, draw);
+            }
+            share if share < 0.85 => request.refused(Refusal::RateLimited, draw),
             _ if row.signs => request.refused(Refusal::BadSignature, draw),
-            _ => {}
+            _ => {
+                // An old configuration, with a key that nobody knows any more.
+                request.sent = Sent::Guess(row.objects ^ draw.below(3));
+                request.refused(Refusal::Unauthorized, draw);
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use super::calendar::{DAY, DAYS, EUROPE_CHANGES_AT, HOUR, MINUTE, SECOND, START};
-use super::catalog::{CRAWLER_AGENT, MONITOR_AGENT, PUBLIC_PAGES, RouteId};
+use super::catalog::{CRAWLER_AGENT, MONITOR_AGENT, PUBLIC_PAGES, RouteId, SCAN_PATHS, USER_AGENTS};
 use super::draw::{Draw, micros, real};
 use super::overlay::{Effect, Overlay, Scope};
 use super::registry::{CITIES, NetworkKind, SummerTime};
@@ -54,6 +54,8 @@ kinds! {
     /// A search engine reads the public pages.
     Crawler, "crawler";
     HealthChecks, "health_checks";
+    /// Strangers who try a path or two and never come again, as everywhere in the internet.
+    Passers, "passers";
 }
 
 #[derive(Clone, Debug)]
@@ -139,7 +141,8 @@ fn place(
         | TroubleKind::ClockChange
         | TroubleKind::NewNormal
         | TroubleKind::Crawler
-        | TroubleKind::HealthChecks => {}
+        | TroubleKind::HealthChecks
+        | TroubleKind::Passers => {}
     }
     trouble
 }
@@ -163,7 +166,8 @@ fn host(world: &World, misused: &HashSet<usize>, kind: TroubleKind, draw: &mut D
                 | TroubleKind::LogGap
                 | TroubleKind::ClockSkew
                 | TroubleKind::Crawler
-                | TroubleKind::HealthChecks => row.archetype != Archetype::Rare && row.volume.level > 1.0,
+                | TroubleKind::HealthChecks
+                | TroubleKind::Passers => row.archetype != Archetype::Rare && row.volume.level > 1.0,
             }
     };
     let all: Vec<usize> = (0..world.keys.len()).filter(|&key| suits(key)).collect();
@@ -234,6 +238,7 @@ fn standing(world: &World, draw: &mut Draw) -> Vec<Trouble> {
     let mut troubles = vec![whole(TroubleKind::ClockChange, None, None, (EUROPE_CHANGES_AT, EUROPE_CHANGES_AT + DAY))];
     for &gateway in Gateway::ALL {
         troubles.push(whole(TroubleKind::HealthChecks, Some(gateway), Some(hosted(&mut places)), always));
+        troubles.push(whole(TroubleKind::Passers, Some(gateway), None, always));
         troubles.push(whole(TroubleKind::Crawler, Some(gateway), Some(hosted(&mut places)), always));
     }
     for (key, row) in world.keys.iter().enumerate() {
@@ -266,6 +271,7 @@ impl Trouble {
             TroubleKind::Traveller => self.travel(world, (from, to), &mut draw, out),
             TroubleKind::HealthChecks => self.health_checks(world, (from, to), &mut draw, out),
             TroubleKind::Crawler => self.crawl(world, (from, to), &mut draw, out),
+            TroubleKind::Passers => self.pass_by(world, (from, to), &mut draw, out),
             TroubleKind::UpstreamIncident
             | TroubleKind::KeyRotation
             | TroubleKind::OfficeMove
@@ -302,7 +308,8 @@ impl Trouble {
             | TroubleKind::LogGap
             | TroubleKind::ClockSkew
             | TroubleKind::Crawler
-            | TroubleKind::HealthChecks => return None,
+            | TroubleKind::HealthChecks
+            | TroubleKind::Passers => return None,
         };
         let effect = Effect::Fail { share, outcome, retries };
         Some(Overlay { from: self.start, to: self.end, scope, effect, cause: None })
@@ -351,6 +358,22 @@ impl Trouble {
             let client = world.host(site, draw.below(2), at);
             out.push(stranger(world, gateway, Target::Route(RouteId::Status, 0), (client, MONITOR_AGENT), at, draw));
             at += step;
+        }
+    }
+
+    fn pass_by(&self, world: &World, (from, to): (i64, i64), draw: &mut Draw, out: &mut Vec<Request>) {
+        let Some(gateway) = self.gateway else { return };
+        for _ in 0..draw.poisson(4.0) {
+            let at = from + micros(draw.unit() * real((to - from).unsigned_abs()));
+            let network = world.registry.find(draw, |network| network.kind == NetworkKind::Hosting);
+            let who = (world.registry.get(network).client(draw.bits()), draw.pick(USER_AGENTS));
+            for step in 0..1 + draw.popular(3) {
+                let path = Target::Scan(draw.index(SCAN_PATHS));
+                let moment = at + i64::try_from(step).unwrap_or(0) * SECOND;
+                let mut request = stranger(world, gateway, path, who, moment, draw);
+                request.refused(Refusal::NoRoute, draw);
+                out.push(request);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ pub struct Incident {
     pub id: String,
     pub kind: AttackKind,
     pub grade: Grade,
+    /// Empty for a fault of several tenants.
     pub tenant: String,
     /// Keys that are misused; empty where none is.
     pub keys: Vec<String>,
@@ -86,14 +87,16 @@ impl Tally {
 }
 
 pub(crate) fn incident(number: usize, attack: &Attack, tally: &Tally, overlay: Option<&Overlay>, world: &World) -> Incident {
+    let of_population = overlay.filter(|_| attack.kind == AttackKind::PopulationFault);
+    let tenant = of_population.map_or(Some(attack.tenant), |overlay| overlay.scope.tenant);
     Incident {
         id: format!("inc_{:012x}", mixed(world.seed ^ mixed(number as u64)) >> 16),
         kind: attack.kind,
         grade: attack.grade,
-        tenant: world.tenants[attack.tenant].id.clone(),
+        tenant: tenant.map(|tenant| world.tenants[tenant].id.clone()).unwrap_or_default(),
         keys: attack.names_key.then(|| world.keys[attack.key].id.clone()).into_iter().collect(),
         sources: tally.sources.iter().cloned().collect(),
-        dimensions: overlay.filter(|_| attack.kind == AttackKind::PopulationFault).map(|o| dimensions(o, world)).unwrap_or_default(),
+        dimensions: of_population.map(|overlay| dimensions(overlay, world)).unwrap_or_default(),
         start_us: attack.start,
         end_us: attack.end,
         first_request_us: tally.first_at,

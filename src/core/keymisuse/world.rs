@@ -238,6 +238,7 @@ impl World {
         match archetype {
             Archetype::Server if self.tenants[tenant].ai && draw.chance(0.6) => Role::Ai,
             Archetype::Server => draw.pick(&[Role::Service, Role::Service, Role::Reader, Role::Collector]),
+            Archetype::Office if draw.chance(0.3) => Role::Admin,
             Archetype::Mobile | Archetype::Office | Archetype::Rare => Role::Reader,
             Archetype::Cron => draw.pick(&[Role::Collector, Role::Service]),
             Archetype::Partner => Role::Service,

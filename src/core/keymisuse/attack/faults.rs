@@ -1,10 +1,13 @@
 //! Attacks and faults that change the ordinary requests instead of adding some.
 
+use std::collections::BTreeMap;
+
 use super::{Attack, AttackKind, Grade};
 use crate::keymisuse::catalog::RouteId;
+use crate::keymisuse::draw::{ln, real};
 use crate::keymisuse::overlay::{Effect, Overlay, Scope};
 use crate::keymisuse::request::{Gateway, Outcome, Refusal};
-use crate::keymisuse::world::{Archetype, World};
+use crate::keymisuse::world::{Archetype, Key, World};
 
 pub(super) fn overlay(attack: &Attack, world: &World) -> Option<Overlay> {
     let (scope, effect) = match attack.kind {
@@ -43,29 +46,42 @@ pub(super) fn overlay(attack: &Attack, world: &World) -> Option<Overlay> {
     Some(Overlay { from: attack.start, to: attack.end, scope, effect, cause: None })
 }
 
-/// What a fault of one, two or three dimensions hits.
+/// What a fault of one, two or three dimensions hits: of all combinations those whose part of the traffic is nearest to
+/// a fifth, a tenth and a twentieth, one after the other.
 fn population(attack: &Attack, world: &World) -> Scope {
-    let routes = [RouteId::GetOrder, RouteId::GetDocument, RouteId::ListOrders, RouteId::GetCustomer];
-    let route = Some(routes[attack.instance % routes.len()]);
-    let tenant = Some(attack.tenant);
-    match attack.grade {
-        Grade::Easy => match attack.instance % 3 {
-            0 => Scope { route, ..Scope::default() },
-            1 => Scope { tenant, ..Scope::default() },
-            _ => Scope { gateway: Some(Gateway::Kong), ..Scope::default() },
-        },
-        Grade::Medium => Scope { tenant, route: busiest_route(attack, world), ..Scope::default() },
-        Grade::Hard => {
-            let key = &world.keys[attack.key];
-            let agent = Some(key.agents[attack.instance % key.agents.len()]);
-            Scope { tenant, route: key.role.routes().first().copied(), agent, ..Scope::default() }
+    let wanted = attack.grade.of([0.2, 0.1, 0.05]);
+    let mut shares: BTreeMap<Combination, f64> = BTreeMap::new();
+    let mut total = 0.0;
+    for key in world.keys.iter().filter(|key| key.archetype != Archetype::Rare) {
+        let routes = key.role.routes();
+        for &route in routes {
+            for agent in &key.agents {
+                let part = key.volume.level / real((routes.len() * key.agents.len()) as u64);
+                total += part;
+                for combination in combinations(attack.grade, key, route, agent) {
+                    *shares.entry(combination).or_default() += part;
+                }
+            }
         }
     }
+    let mut ranked: Vec<(Combination, f64)> = shares.into_iter().collect();
+    let distance = |share: f64| ln(share / total / wanted).abs();
+    ranked.sort_by(|a, b| distance(a.1).total_cmp(&distance(b.1)).then(a.0.cmp(&b.0)));
+    let (tenant, gateway, route, agent) = ranked[attack.instance % ranked.len().min(12)].0;
+    Scope { key: None, tenant, gateway, route, agent }
 }
 
-/// The route that the tenant's busiest key calls most.
-fn busiest_route(attack: &Attack, world: &World) -> Option<RouteId> {
-    let of_tenant = world.keys.iter().filter(|key| key.tenant == attack.tenant && key.archetype != Archetype::Rare);
-    let busiest = of_tenant.max_by(|a, b| a.volume.level.total_cmp(&b.volume.level))?;
-    busiest.role.routes().first().copied()
+type Combination = (Option<usize>, Option<Gateway>, Option<RouteId>, Option<&'static str>);
+
+fn combinations(grade: Grade, key: &Key, route: RouteId, agent: &'static str) -> Vec<Combination> {
+    let gateway = key.gateways[0];
+    match grade {
+        Grade::Easy => vec![
+            (Some(key.tenant), None, None, None),
+            (None, Some(gateway), None, None),
+            (None, None, Some(route), None),
+        ],
+        Grade::Medium => vec![(Some(key.tenant), None, Some(route), None), (None, Some(gateway), Some(route), None)],
+        Grade::Hard => vec![(None, Some(gateway), Some(route), Some(agent))],
+    }
 }

@@ -4,9 +4,10 @@ use super::{Grade, Scene};
 use super::theft::client_where;
 use crate::keymisuse::calendar::DAY;
 use crate::keymisuse::catalog::{APP_AGENTS, RouteId};
-use crate::keymisuse::draw::mixed;
+use crate::keymisuse::draw::{index_of, mixed};
 use crate::keymisuse::registry::{Address, NetworkKind};
 use crate::keymisuse::request::{Refusal, Sent};
+use crate::keymisuse::traffic::ACCOUNTS;
 
 /// Signatures in the name of one key, all of them wrong.
 pub(super) fn brute_force(scene: &mut Scene<'_>) {
@@ -63,17 +64,17 @@ pub(super) fn stuff(scene: &mut Scene<'_>) {
         Grade::Easy => clients(scene, addresses, NetworkKind::Hosting),
         Grade::Medium | Grade::Hard => clients(scene, addresses, NetworkKind::Eyeball),
     };
-    let first = scene.draw.bits() % (1 << 30);
+    let first = scene.draw.bits();
     for number in 0..accounts {
         let at = match scene.attack.grade {
             Grade::Easy | Grade::Medium => scene.moment(),
             Grade::Hard => scene.moment_in(scene.attack.start, scene.attack.start + DAY),
         };
         // One try an address where there are as many as accounts.
-        let client = clients[super::super::draw::index_of(number % clients.len() as u64)];
+        let client = clients[index_of(number % clients.len() as u64)];
         let agent = scene.draw.pick(APP_AGENTS);
         let wrong = !scene.draw.chance(good);
-        let account = first + mixed(number) % (1 << 20);
+        let account = mixed(first ^ number) % ACCOUNTS;
         let tenant = scene.attack.tenant;
         let mut request = scene.world.login(tenant, account, false, (client, agent), at, scene.draw);
         if wrong {

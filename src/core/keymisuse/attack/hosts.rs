@@ -11,6 +11,8 @@ use crate::keymisuse::world::{Archetype, World};
 
 /// Requests an hour that a spike or a heavy answer needs to stand on.
 const BUSY: f64 = 5.0;
+/// Requests an hour of a tenant in which a share of failures can be seen.
+const CROWD: f64 = 18.0;
 /// Requests an hour below which a key has no habits that a fortnight could teach.
 const KNOWN: f64 = 0.4;
 
@@ -90,11 +92,23 @@ struct Planner {
 enum Target {
     Key(usize),
     Tenant(usize),
+    Everybody,
+}
+
+impl Target {
+    /// Peace between two attacks on the same target.
+    const fn rest(self) -> i64 {
+        match self {
+            Self::Key(_) => 2 * DAY,
+            Self::Tenant(_) => DAY,
+            Self::Everybody => 2 * HOUR,
+        }
+    }
 }
 
 impl Planner {
     fn place(&mut self, world: &World, kind: AttackKind, grade: Grade, instance: usize, draw: &mut Draw) -> Attack {
-        let mut candidates: Vec<usize> = (0..world.keys.len()).filter(|&key| suits(world, key, kind, grade)).collect();
+        let mut candidates: Vec<usize> = (0..world.keys.len()).filter(|&key| suits(world, key, kind)).collect();
         if candidates.is_empty() {
             candidates = (0..world.keys.len()).collect();
         }
@@ -131,13 +145,14 @@ impl Planner {
     }
 
     fn is_free(&self, target: Target, start: i64, end: i64) -> bool {
-        self.taken.iter().all(|&(other, from, to)| other != target || start > to + 2 * DAY || end < from - 2 * DAY)
+        self.taken.iter().all(|&(other, from, to)| other != target || start > to + target.rest() || end < from - target.rest())
     }
 }
 
 fn target(world: &World, kind: AttackKind, key: usize) -> Target {
     match kind {
-        AttackKind::FailureShift | AttackKind::PopulationFault => Target::Tenant(world.keys[key].tenant),
+        AttackKind::FailureShift => Target::Tenant(world.keys[key].tenant),
+        AttackKind::PopulationFault => Target::Everybody,
         AttackKind::VolumeSpike
         | AttackKind::StolenKey
         | AttackKind::UnauthorisedEndpoints
@@ -170,7 +185,7 @@ const fn names_key(kind: AttackKind, grade: Grade) -> bool {
 }
 
 /// Whether the attack on the key would be what it is called.
-fn suits(world: &World, key: usize, kind: AttackKind, grade: Grade) -> bool {
+fn suits(world: &World, key: usize, kind: AttackKind) -> bool {
     let row = &world.keys[key];
     let level = row.volume.level;
     let alive = row.used == (i64::MIN, i64::MAX) && row.replaced_by.is_none();
@@ -183,10 +198,9 @@ fn suits(world: &World, key: usize, kind: AttackKind, grade: Grade) -> bool {
             AttackKind::RevokedKey => server && (KNOWN..BUSY).contains(&level),
             AttackKind::TokenSpike => row.role == Role::Ai && level >= BUSY / 2.0,
             AttackKind::VolumeSpike => server && level >= BUSY || row.archetype == Archetype::Mobile && level >= BUSY,
-            AttackKind::Exfiltration => server && row.role != Role::Ai && level >= BUSY / 2.0,
-            AttackKind::FailureShift => tenant_level(world, row.tenant) >= BUSY,
-            AttackKind::PopulationFault if grade == Grade::Hard => row.archetype == Archetype::Mobile && level >= BUSY,
-            AttackKind::PopulationFault => tenant_level(world, row.tenant) >= 2.0 * BUSY,
+            AttackKind::Exfiltration => server && row.role != Role::Ai && level >= BUSY,
+            AttackKind::FailureShift => tenant_expected(world, row.tenant, None) >= CROWD,
+            AttackKind::PopulationFault => true,
             AttackKind::SharedKey | AttackKind::CompoundTheft | AttackKind::StolenKey => {
                 row.archetype == Archetype::Server && level >= KNOWN
             }
@@ -197,9 +211,12 @@ fn suits(world: &World, key: usize, kind: AttackKind, grade: Grade) -> bool {
         }
 }
 
-fn tenant_level(world: &World, tenant: usize) -> f64 {
-    let keys = world.keys.iter().filter(|key| key.tenant == tenant && key.archetype != Archetype::Rare);
-    keys.map(|key| key.volume.level).sum()
+/// Requests an hour of a tenant's keys: on average, or in the hour from an instant.
+fn tenant_expected(world: &World, tenant: usize, at: Option<i64>) -> f64 {
+    let steady = |archetype| !matches!(archetype, Archetype::Rare | Archetype::Cron);
+    let of_tenant = |key: &usize| world.keys[*key].tenant == tenant && steady(world.keys[*key].archetype);
+    let keys = (0..world.keys.len()).filter(of_tenant);
+    keys.map(|key| at.map_or(world.keys[key].volume.level, |at| world.expected(key, at))).sum()
 }
 
 const fn earliest(kind: AttackKind) -> i64 {
@@ -241,7 +258,10 @@ fn fits(world: &World, kind: AttackKind, key: usize, start: i64) -> bool {
     let level = world.keys[key].volume.level;
     match kind {
         AttackKind::VolumeSpike => expected >= BUSY,
-        AttackKind::StolenKey | AttackKind::FailureShift | AttackKind::PopulationFault => expected >= 0.8 * level,
+        AttackKind::StolenKey => expected >= 0.8 * level,
+        AttackKind::FailureShift => tenant_expected(world, world.keys[key].tenant, Some(start)) >= CROWD,
+        // By day in Europe and morning in America, when most of the traffic is there.
+        AttackKind::PopulationFault => (9..16).contains(&((start - START) / HOUR).rem_euclid(24)),
         AttackKind::TokenSpike => expected >= 0.5 * level,
         AttackKind::OffHours => {
             let city = world.city_of(key);
