@@ -52,3 +52,5 @@ pub mod refine;
 pub mod lake;
 
 pub mod ingest;
+
+pub mod keymisuse;

@@ -17,6 +17,7 @@ mod decode;
 mod identity;
 mod ingest_world;
 mod instant;
+mod keymisuse;
 mod precedence;
 mod probes;
 mod probes_real;
