@@ -122,9 +122,7 @@ impl Network {
         let bits = mixed(number);
         match self.base {
             // Host parts 0 and 255 stay unused, as they do in the world.
-            Base::V4(base) => {
-                Address::V4(base | ((bits as u32 >> 8 & 0xff) << 8) | (1 + (bits >> 40) as u32 % 254))
-            }
+            Base::V4(base) => Address::V4(base | ((bits as u32 >> 8 & 0xff) << 8) | (1 + (bits >> 40) as u32 % 254)),
             Base::V6(upper) => Address::V6(upper | (bits & 0xffff), mixed(bits)),
         }
     }
@@ -217,24 +215,22 @@ impl Registry {
         if all.is_empty() { draw.index(self.networks.len()) } else { draw.pick(&all) }
     }
 
-    /// The registry as CSV, for the geography of the product's detectors.
+    /// The registry as a list for [`crate::geo::Geography::with_list`].
     #[must_use]
-    pub fn csv(&self) -> String {
-        let mut out = String::from("prefix,country,city,latitude,longitude,asn,organisation,kind\n");
+    pub fn list(&self) -> String {
+        let mut out = String::new();
         for network in &self.networks {
-            let city = network.city();
+            let (city, kind) = (network.city(), network.kind.name());
+            let relay = if network.kind == NetworkKind::Hosting { "hosting" } else { "" };
             let line = writeln!(
                 out,
-                "{},{},{},{},{},{},toy-{}-{},{}",
+                "{},{},AS{} toy-{kind}-{},{relay},{},{},20",
                 network.prefix(),
                 city.country,
-                city.name,
+                network.asn,
+                network.asn,
                 city.latitude,
-                city.longitude,
-                network.asn,
-                network.kind.name(),
-                network.asn,
-                network.kind.name()
+                city.longitude
             );
             debug_assert!(line.is_ok(), "a String takes any text");
         }

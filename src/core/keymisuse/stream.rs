@@ -68,9 +68,11 @@ impl<'a> Lines<'a> {
     pub(crate) fn new(bench: &'a Benchmark, attacks: Attacks) -> Self {
         let mut overlays: Vec<Overlay> = bench.troubles.iter().filter_map(super::trouble::Trouble::overlay).collect();
         if attacks == Attacks::Included {
-            overlays.extend((0..).zip(&bench.attacks).filter_map(|(number, attack)| {
-                Some(Overlay { cause: Some(number), ..attack.overlay(&bench.world)? })
-            }));
+            overlays.extend(
+                (0..).zip(&bench.attacks).filter_map(|(number, attack)| {
+                    Some(Overlay { cause: Some(number), ..attack.overlay(&bench.world)? })
+                }),
+            );
         }
         let mut lines = Self {
             bench,

@@ -210,9 +210,8 @@ fn move_office(world: &mut World, misused: &HashSet<usize>, tenant: usize, at: i
 /// Somewhere the key's owner may travel to.
 fn abroad(world: &World, key: usize, draw: &mut Draw) -> Site {
     let country = world.city_of(key).country;
-    let suits = |network: &super::registry::Network| {
-        network.kind != NetworkKind::Hosting && network.city().country != country
-    };
+    let suits =
+        |network: &super::registry::Network| network.kind != NetworkKind::Hosting && network.city().country != country;
     Site { network: world.registry.find(draw, suits), seed: draw.bits(), hosts: 2, together: true }
 }
 
@@ -264,7 +263,9 @@ impl Trouble {
         }
         let mut draw = Draw::stream(self.seed, hour_at.unsigned_abs());
         match self.kind {
-            TroubleKind::DeployBurst => self.more(world, (from, to), Draw::seeded(self.seed).between(1.0, 3.0), &mut draw, out),
+            TroubleKind::DeployBurst => {
+                self.more(world, (from, to), Draw::seeded(self.seed).between(1.0, 3.0), &mut draw, out)
+            }
             TroubleKind::Launch => self.more(world, (from, to), 4.0, &mut draw, out),
             TroubleKind::BugLoop => self.bug_loop(world, (from, to), &mut draw, out),
             TroubleKind::Throttling => self.more(world, (from, to), 1.0, &mut draw, out),

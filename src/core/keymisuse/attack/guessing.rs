@@ -1,7 +1,7 @@
 //! Credentials that are tried.
 
-use super::{Grade, Scene};
 use super::theft::client_where;
+use super::{Grade, Scene};
 use crate::keymisuse::calendar::DAY;
 use crate::keymisuse::catalog::{APP_AGENTS, RouteId};
 use crate::keymisuse::draw::{index_of, mixed};

@@ -145,7 +145,9 @@ impl Planner {
     }
 
     fn is_free(&self, target: Target, start: i64, end: i64) -> bool {
-        self.taken.iter().all(|&(other, from, to)| other != target || start > to + target.rest() || end < from - target.rest())
+        self.taken
+            .iter()
+            .all(|&(other, from, to)| other != target || start > to + target.rest() || end < from - target.rest())
     }
 }
 
