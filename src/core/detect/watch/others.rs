@@ -34,7 +34,7 @@ pub(super) struct RouteWatch {
 
 impl RouteWatch {
     pub(super) fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
-        self.anonymous.observe(minute, found);
+        self.anonymous.observe(minute, context, found);
         self.stuffing.observe(minute, context, found);
     }
 
