@@ -399,6 +399,3 @@ impl Role {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
