@@ -5,24 +5,24 @@
 
 pub mod anonymous_fallback;
 pub mod brute_force;
+mod budget;
+mod context;
 pub mod credential_stuffing;
 pub mod dead_key_tried;
+mod finding;
 pub mod forbidden_probing;
 pub mod honey_key;
 pub mod impossible_travel;
 mod instant;
 pub mod key_guessing;
+mod minute;
 pub mod new_origin;
 pub mod object_enumeration;
+mod options;
 pub mod path_scanning;
 pub mod shared_key;
 mod told;
 pub mod zombie_access;
-mod budget;
-mod context;
-mod finding;
-mod minute;
-mod options;
 
 pub use budget::{Levels, Window};
 pub use context::{Context, Names, Population};

@@ -274,9 +274,10 @@ impl Locator {
             }
             columns.map(|mut column| column.finish())
         };
-        COLUMNS.into_iter().zip(columns).fold(events, |events, (column, values): (Column, ArrayRef)| {
-            events.replacing(column, values)
-        })
+        COLUMNS
+            .into_iter()
+            .zip(columns)
+            .fold(events, |events, (column, values): (Column, ArrayRef)| events.replacing(column, values))
     }
 
     fn find(&mut self, network: &str) -> &Location {
@@ -287,8 +288,7 @@ impl Locator {
     }
 }
 
-const COLUMNS: [Column; 4] =
-    [Column::ClientCountry, Column::ClientProvider, Column::ClientRelay, Column::ClientPlace];
+const COLUMNS: [Column; 4] = [Column::ClientCountry, Column::ClientProvider, Column::ClientRelay, Column::ClientPlace];
 
 /// Why a source of geography cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -305,11 +305,9 @@ impl Fault for GeoError {
             Self::NotADatabase { name, .. } => {
                 format!("download `{name}` again, and check that it is an .mmdb file that was unpacked")
             }
-            Self::BadLine { .. } => {
-                "a line is a prefix such as 203.0.113.0/24, alone or as \
+            Self::BadLine { .. } => "a line is a prefix such as 203.0.113.0/24, alone or as \
                  `prefix,country,provider,relay,latitude,longitude,radius_km`"
-                    .to_owned()
-            }
+                .to_owned(),
         }
     }
 

@@ -11,7 +11,7 @@ use claviger_core::detect::{
 use claviger_core::geo::{Geography, Place};
 use claviger_core::identity::Table;
 use claviger_core::minutes::{Distinct, EntityKind, Partials, Sum};
-use claviger_core::refine::{Refined, RefineOptions, Refiner};
+use claviger_core::refine::{RefineOptions, Refined, Refiner};
 use claviger_core::time;
 use serde_json::json;
 
@@ -41,8 +41,7 @@ fn refine(geography: Geography, frames: &[Vec<u8>]) -> Refined {
 fn minutes_of(refined: &Refined) -> BTreeMap<(EntityKind, String), Minute> {
     let mut minutes = BTreeMap::new();
     for partial in Partials::of(&refined.minutes).expect("the schema's columns").iter() {
-        let entity =
-            Entity { kind: partial.kind, name: partial.entity.to_owned(), tenant: partial.tenant.to_owned() };
+        let entity = Entity { kind: partial.kind, name: partial.entity.to_owned(), tenant: partial.tenant.to_owned() };
         let key = (partial.kind, partial.entity.to_owned());
         minutes.entry(key).or_insert_with(|| Minute::empty(partial.minute_us, entity)).add(&partial);
     }

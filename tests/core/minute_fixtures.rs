@@ -41,13 +41,13 @@ fn parse(text: &str) -> Result<Fixture, String> {
         let [at, times, every, entity, cause, sums, values] = cells[..] else { return Err(format!("cells: {line}")) };
         let (at_us, entity) = (instant(at)?, entity_of(entity)?);
         let (times, every) = (number(times)?, number(every)?);
-        let cause = if cause.is_empty() { None } else { Some(RootCause::from_name(cause).ok_or(format!("cause: {line}"))?) };
+        let cause =
+            if cause.is_empty() { None } else { Some(RootCause::from_name(cause).ok_or(format!("cause: {line}"))?) };
         let sums = sums_of(sums)?;
         for repetition in 0..times {
             let minute_us = at_us + repetition * every * MINUTE_US;
-            let minute = minutes
-                .entry((minute_us, entity.clone()))
-                .or_insert_with(|| Minute::empty(minute_us, entity.clone()));
+            let minute =
+                minutes.entry((minute_us, entity.clone())).or_insert_with(|| Minute::empty(minute_us, entity.clone()));
             minute.total += &sums;
             match minute.causes.binary_search_by_key(&cause, |(cause, _)| *cause) {
                 Ok(at) => minute.causes[at].1 += &sums,
@@ -98,7 +98,8 @@ fn sums_of(text: &str) -> Result<Sums, String> {
         let sum = Sum::ALL.iter().find(|sum| sum.name() == name).ok_or(format!("`{name}` is no sum"))?;
         sums[*sum] += number(count)?;
     }
-    sums[Sum::Requests] = [Sum::Served, Sum::Refused, Sum::ClientErrors, Sum::ServerErrors].map(|sum| sums[sum]).iter().sum();
+    sums[Sum::Requests] =
+        [Sum::Served, Sum::Refused, Sum::ClientErrors, Sum::ServerErrors].map(|sum| sums[sum]).iter().sum();
     Ok(sums)
 }
 

@@ -70,7 +70,8 @@ pub(crate) fn watch(detector: Detector, minutes: &[Minute], names: &Names) -> Ve
         let context = Context { options: &options, levels: &levels, population: &population, names };
         observe(minute, &context, &mut found);
         if minute.entity.kind == EntityKind::Key {
-            let tenant = Entity { kind: EntityKind::Tenant, name: minute.entity.tenant.clone(), ..minute.entity.clone() };
+            let tenant =
+                Entity { kind: EntityKind::Tenant, name: minute.entity.tenant.clone(), ..minute.entity.clone() };
             population.learn(&Minute { entity: tenant, ..minute.clone() });
         }
     }

@@ -18,15 +18,20 @@ struct Recorder {
 }
 
 impl Recorder {
-    fn add(&mut self, at: &str, (kind, name): (EntityKind, &str), cause: Option<RootCause>, sums: &[Sum], values: &[(Distinct, &str)]) {
+    fn add(
+        &mut self,
+        at: &str,
+        (kind, name): (EntityKind, &str),
+        cause: Option<RootCause>,
+        sums: &[Sum],
+        values: &[(Distinct, &str)],
+    ) {
         let at_us = time::rfc3339(at).expect("a time");
         let minute_us = at_us - at_us.rem_euclid(MINUTE_US);
         let tenant = if kind == EntityKind::Key { "account" } else { "" };
         let entity = Entity { kind, name: name.to_owned(), tenant: tenant.to_owned() };
-        let minute = self
-            .minutes
-            .entry((minute_us, entity.clone()))
-            .or_insert_with(|| Minute::empty(minute_us, entity));
+        let minute =
+            self.minutes.entry((minute_us, entity.clone())).or_insert_with(|| Minute::empty(minute_us, entity));
         let at = match minute.causes.binary_search_by_key(&cause, |(cause, _)| *cause) {
             Ok(at) => at,
             Err(at) => {

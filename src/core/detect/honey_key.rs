@@ -47,7 +47,10 @@ pub(super) fn claim(
         unit: "requests",
         cause: None,
         drivers,
-        summary: format!("honey key {} was used {requests} times{from}: whoever has it found it where it was left", entity.name),
+        summary: format!(
+            "honey key {} was used {requests} times{from}: whoever has it found it where it was left",
+            entity.name
+        ),
         quiet: "no request with this key, or its removal from `detect.honey_keys`".to_owned(),
         entity,
     }

@@ -49,7 +49,13 @@ impl State {
         let before = self.place.map(|place| (place, self.place_us));
         let jump = places
             .iter()
-            .flat_map(|to| before.iter().copied().chain(places.iter().map(|from| (*from, minute.minute_us))).map(move |from| (from, *to)))
+            .flat_map(|to| {
+                before
+                    .iter()
+                    .copied()
+                    .chain(places.iter().map(|from| (*from, minute.minute_us)))
+                    .map(move |from| (from, *to))
+            })
             .map(|((from, from_us), to)| (from, to, hours(from_us, minute.minute_us)))
             .filter(|(from, to, hours)| is_impossible(*from, *to, *hours))
             .max_by(|a, b| a.0.distance_km(a.1).total_cmp(&b.0.distance_km(b.1)));

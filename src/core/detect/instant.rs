@@ -85,7 +85,9 @@ impl Group {
         self.requests += 1;
         self.lag_us = self.lag_us.saturating_add(columns.lag_us[row]);
         let network = columns.network.get(row);
-        if !network.is_empty() && self.networks.len() < NETWORKS_MAX && !self.networks.iter().any(|known| known == network)
+        if !network.is_empty()
+            && self.networks.len() < NETWORKS_MAX
+            && !self.networks.iter().any(|known| known == network)
         {
             self.networks.push(network.to_owned());
         }

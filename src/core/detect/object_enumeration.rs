@@ -145,14 +145,7 @@ impl Span {
     }
 }
 
-fn claim(
-    minute: &Minute,
-    context: &Context<'_>,
-    span: &Span,
-    signs: Signs,
-    severity: Severity,
-    score: f64,
-) -> Finding {
+fn claim(minute: &Minute, context: &Context<'_>, span: &Span, signs: Signs, severity: Severity, score: f64) -> Finding {
     let objects = span.objects.count().round();
     let share = |part: f32| f64::from(part) / f64::from(span.asked).max(1.0);
     let mut how = Vec::new();

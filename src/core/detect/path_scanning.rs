@@ -46,8 +46,7 @@ impl State {
         }
         self.missing_today = self.missing_today.saturating_add(missing);
         let odds = Odds::of(context.population.success_rate(&minute.entity.tenant));
-        let score =
-            self.test.observe(minute.minute_us, half_life, &odds, f64::from(missing), f64::from(served));
+        let score = self.test.observe(minute.minute_us, half_life, &odds, f64::from(missing), f64::from(served));
         if missing == 0 || score < context.levels.of(Window::Day).max(SCORE_MIN) {
             return;
         }

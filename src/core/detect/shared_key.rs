@@ -43,7 +43,8 @@ impl State {
             return;
         }
         let lengths = [(SHORT_US, Window::TenMinutes), (HOUR_US, Window::Hour)];
-        for (at, (span, (length_us, window))) in [&mut self.short, &mut self.long].into_iter().zip(lengths).enumerate() {
+        for (at, (span, (length_us, window))) in [&mut self.short, &mut self.long].into_iter().zip(lengths).enumerate()
+        {
             let from_us = start_of(minute.minute_us, length_us);
             if from_us != span.from_us {
                 span.close(KEEP[at]);
@@ -99,9 +100,8 @@ impl Span {
 }
 
 fn claim(minute: &Minute, context: &Context<'_>, span: &Span, severity: Severity, score: f64) -> Finding {
-    let named = |kind, dimension| {
-        minute.of(kind).take(3).map(move |hash| driver(dimension, context.names.resolve(hash), 1.0))
-    };
+    let named =
+        |kind, dimension| minute.of(kind).take(3).map(move |hash| driver(dimension, context.names.resolve(hash), 1.0));
     let networks = span.extra() + 1.0;
     let usual = span.habit.mean() + 1.0;
     let minutes = real(minute.to_us() - span.from_us) / real(MINUTE_US);

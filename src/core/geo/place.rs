@@ -91,7 +91,8 @@ mod tests {
 
     #[test]
     fn a_place_survives_packing_and_printing_to_three_kilometres() {
-        for (latitude, longitude, radius) in [(52.52, 13.405, 20), (-33.87, 151.21, 5), (0.0, -180.0, 1), (90.0, 0.0, 900)]
+        for (latitude, longitude, radius) in
+            [(52.52, 13.405, 20), (-33.87, 151.21, 5), (0.0, -180.0, 1), (90.0, 0.0, 900)]
         {
             let place = Place::new(latitude, longitude, radius).unwrap();
             assert_eq!(Place::unpacked(place.packed()), Some(place));

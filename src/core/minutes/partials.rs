@@ -139,7 +139,8 @@ impl<'a> Batch<'a> {
             if wrong && passwords[row] == password { fingerprints[row] } else { NO_HASH }
         };
         let probed = |row: usize, wanted: bool| if wanted { hash_of_pattern(paths.value(row)) } else { NO_HASH };
-        let forbidden = |row: usize| blamed[row] == Blamed::Right || (blamed[row] == Blamed::Unsaid && status[row] == 403);
+        let forbidden =
+            |row: usize| blamed[row] == Blamed::Right || (blamed[row] == Blamed::Unsaid && status[row] == 403);
         let networks_located = events.dict(Column::ClientCountry).array().null_count() < events.len();
         let relays = codes(Column::ClientRelay);
         let relay = |row: usize| match relays.codes[row] {
@@ -147,7 +148,8 @@ impl<'a> Batch<'a> {
             NONE if networks_located && networks.codes[row] != NONE => hash(b"direct"),
             code => relay_hash(relays.name(code)),
         };
-        let places = codes(Column::ClientPlace).spread(|text| Place::parse(text).map_or(NO_HASH, Place::packed), NO_HASH);
+        let places =
+            codes(Column::ClientPlace).spread(|text| Place::parse(text).map_or(NO_HASH, Place::packed), NO_HASH);
         let place = |row: usize| if relays.codes[row] == NONE { places[row] } else { NO_HASH };
         let objects: Vec<&str> = (0..events.len()).map(|row| object_of(paths.value(row))).collect();
         let object = |row: usize| match objects[row] {
@@ -156,27 +158,27 @@ impl<'a> Batch<'a> {
         };
         let rows = || 0..events.len();
         let distinct: [Vec<u32>; Distinct::COUNT] = Distinct::ALL
-                .iter()
-                .map(|kind| match kind {
-                    Distinct::Network => networks.hashes(),
-                    Distinct::Agent => codes(Column::UserAgent).hashes(),
-                    Distinct::Route => route_hashes.clone(),
-                    Distinct::TenantAsked => codes(Column::TenantAsked).hashes(),
-                    Distinct::Key => fingerprints.clone(),
-                    Distinct::Region => codes(Column::Region).hashes(),
-                    Distinct::Path => rows().map(|row| probed(row, status[row] == 404)).collect(),
-                    Distinct::Object => rows().map(object).collect(),
-                    Distinct::Country => codes(Column::ClientCountry).hashes(),
-                    Distinct::Provider => codes(Column::ClientProvider).hashes(),
-                    Distinct::Relay => rows().map(relay).collect(),
-                    Distinct::Place => rows().map(place).collect(),
-                    Distinct::UnknownKey => rows().map(|row| failed(row, false)).collect(),
-                    Distinct::FailedAccount => rows().map(|row| failed(row, true)).collect(),
-                    Distinct::Forbidden => rows().map(|row| probed(row, forbidden(row))).collect(),
-                })
-                .collect::<Vec<_>>()
-                .try_into()
-                .expect("one column a kind");
+            .iter()
+            .map(|kind| match kind {
+                Distinct::Network => networks.hashes(),
+                Distinct::Agent => codes(Column::UserAgent).hashes(),
+                Distinct::Route => route_hashes.clone(),
+                Distinct::TenantAsked => codes(Column::TenantAsked).hashes(),
+                Distinct::Key => fingerprints.clone(),
+                Distinct::Region => codes(Column::Region).hashes(),
+                Distinct::Path => rows().map(|row| probed(row, status[row] == 404)).collect(),
+                Distinct::Object => rows().map(object).collect(),
+                Distinct::Country => codes(Column::ClientCountry).hashes(),
+                Distinct::Provider => codes(Column::ClientProvider).hashes(),
+                Distinct::Relay => rows().map(relay).collect(),
+                Distinct::Place => rows().map(place).collect(),
+                Distinct::UnknownKey => rows().map(|row| failed(row, false)).collect(),
+                Distinct::FailedAccount => rows().map(|row| failed(row, true)).collect(),
+                Distinct::Forbidden => rows().map(|row| probed(row, forbidden(row))).collect(),
+            })
+            .collect::<Vec<_>>()
+            .try_into()
+            .expect("one column a kind");
         Self {
             present: std::array::from_fn(|kind| distinct[kind].iter().any(|&hash| hash != NO_HASH)),
             distinct,
@@ -418,7 +420,18 @@ const fn kept_of(kind: EntityKind) -> &'static [Distinct] {
     };
     match kind {
         EntityKind::Key => &[
-            Network, Agent, Route, TenantAsked, Region, Path, Object, Country, Provider, Relay, Place, UnknownKey,
+            Network,
+            Agent,
+            Route,
+            TenantAsked,
+            Region,
+            Path,
+            Object,
+            Country,
+            Provider,
+            Relay,
+            Place,
+            UnknownKey,
             Forbidden,
         ],
         EntityKind::Source => &[Agent, Route, TenantAsked, Key, Path, UnknownKey, FailedAccount, Forbidden],
