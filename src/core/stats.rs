@@ -11,6 +11,8 @@ mod bloom;
 mod gamma;
 mod habit;
 mod negative_binomial;
+#[cfg(test)]
+pub(crate) mod noise;
 mod novelty;
 mod sequential;
 mod spread;

@@ -53,7 +53,12 @@ pub(crate) fn observer(detector: Detector) -> Observer {
         Detector::ForbiddenProbing => states!(forbidden_probing),
         Detector::DeadKeyTried => states!(dead_key_tried),
         Detector::ZombieAccess => states!(zombie_access),
-        Detector::AnonymousFallback => states!(anonymous_fallback),
+        Detector::AnonymousFallback => {
+            let mut states: BTreeMap<Entity, anonymous_fallback::State> = BTreeMap::new();
+            Box::new(move |minute, _, found| {
+                states.entry(minute.entity.clone()).or_default().observe(minute, found);
+            })
+        }
         Detector::SharedKey => states!(shared_key),
         Detector::HoneyKey => states!(honey_key),
         other => panic!("{} is no probe", other.name()),

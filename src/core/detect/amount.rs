@@ -7,13 +7,14 @@
 //!
 //! 40 bytes.
 
-use super::baseline::{Baseline, HOUR_US};
+use super::baseline::Baseline;
+use super::told::HOUR_US;
 use super::{Context, Window};
 use crate::stats::{gamma_score, real};
 
 /// Sizes and sums of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Amount {
+pub(super) struct Amount {
     mean: f32,
     variance: f32,
     /// Requests that mean and variance rest on.
@@ -26,13 +27,13 @@ pub struct Amount {
 
 /// A sum that is far above what was expected.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Excess {
-    pub from_us: i64,
-    pub seen: f64,
-    pub expected: f64,
-    pub score: f64,
+pub(super) struct Excess {
+    pub(super) from_us: i64,
+    pub(super) seen: f64,
+    pub(super) expected: f64,
+    pub(super) score: f64,
     /// Times the largest hour that is remembered.
-    pub of_largest: f64,
+    pub(super) of_largest: f64,
 }
 
 impl Amount {
@@ -42,8 +43,13 @@ impl Amount {
 
     /// Adds `sum` over `requests` of one minute. `Some` when the open hour already exceeds what the whole of it
     /// explains.
-    pub fn add(
-        &mut self, minute_us: i64, requests: i64, sum: i64, baseline: &Baseline, context: &Context<'_>,
+    pub(super) fn add(
+        &mut self,
+        minute_us: i64,
+        requests: i64,
+        sum: i64,
+        baseline: &Baseline,
+        context: &Context<'_>,
     ) -> Option<Excess> {
         let hour_us = minute_us - minute_us.rem_euclid(HOUR_US);
         if hour_us != self.open_from_us {
@@ -76,7 +82,8 @@ impl Amount {
             return None;
         }
         let of_size = mean * mean + variance;
-        let spread = count * of_size + expected * expected * (1.0 / hour.r + of_size / (mean * mean) / f64::from(self.known));
+        let spread =
+            count * of_size + expected * expected * (1.0 / hour.r + of_size / (mean * mean) / f64::from(self.known));
         let score = gamma_score(self.open, expected, spread);
         (score >= context.levels.of(Window::Hour)).then(|| Excess {
             from_us: self.open_from_us,
@@ -97,7 +104,8 @@ impl Amount {
         let off = size - mean;
         self.mean = single(mean + part * off);
         let seen = if known > 0.0 { n * off * off } else { size * size / 4.0 };
-        self.variance = single(f64::from(self.variance) + (seen - f64::from(self.variance)) * (1.0 / (known / n + 1.0)));
+        self.variance =
+            single(f64::from(self.variance) + (seen - f64::from(self.variance)) * (1.0 / (known / n + 1.0)));
         self.known = single((known + n).min(f64::from(Self::KNOWN_MAX)));
     }
 }

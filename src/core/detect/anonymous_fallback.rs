@@ -4,7 +4,7 @@
 //! 16 bytes a route.
 
 use super::told::{DAY_US, Told, start_of};
-use super::{Context, Detector, Entity, Finding, Minute, Severity};
+use super::{Detector, Entity, Finding, Minute, Severity};
 use crate::cause::RootCause;
 use crate::minutes::{EntityKind, Sum};
 use crate::stats::real;
@@ -15,7 +15,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn observe(&mut self, minute: &Minute, _context: &Context<'_>, found: &mut Vec<Finding>) {
+    pub fn observe(&mut self, minute: &Minute, found: &mut Vec<Finding>) {
         let served = minute.by_cause(Some(RootCause::AnonymousFallback)).map_or(0, |sums| sums[Sum::Requests]);
         if minute.entity.kind == EntityKind::Route
             && served > 0

@@ -11,13 +11,11 @@
 //!
 //! 312 bytes.
 
-use super::season::{Season, Slot};
 use super::Window;
+use super::season::{Season, Slot};
+use super::told::{DAY_US, HOUR_US};
 use crate::minutes::MINUTE_US;
 use crate::stats::{lower_score, real, upper_score};
-
-pub const HOUR_US: i64 = 60 * MINUTE_US;
-pub const DAY_US: i64 = 24 * HOUR_US;
 
 /// What is left of the level's memory after an hour: half-life 7 days.
 const LEVEL_KEEP: f64 = 0.995_882_6;
@@ -26,7 +24,7 @@ const PHI_PRIOR: f64 = 0.05;
 const PHI_PRIOR_WEIGHT: f64 = 8.0;
 const PHI_MIN: f64 = 0.002;
 /// An entity younger than this is only learned from.
-pub const YOUNG_HOURS: u32 = 48;
+const YOUNG_HOURS: u32 = 48;
 /// The first hours are taken as they come, or the level would have to be guessed.
 const RAW_HOURS: u32 = 24;
 
@@ -262,7 +260,8 @@ impl Baseline {
         let from_us = i64::from(open.from) * MINUTE_US;
         let phi = self.dispersion[window as usize].phi(window);
         let visits = f64::from(self.hours / 24).min(20.0) + 2.0;
-        let r = 1.0 / (phi + self.dispersion[Window::Hour as usize].phi(Window::Hour) / visits + 1.0 / self.counted().max(0.5));
+        let r = 1.0
+            / (phi + self.dispersion[Window::Hour as usize].phi(Window::Hour) / visits + 1.0 / self.counted().max(0.5));
         Test { window, from_us, to_us: from_us + window.us(), seen: f64::from(open.count), expected, phi, r }
     }
 
@@ -367,5 +366,4 @@ const fn single(value: f64) -> f32 {
 }
 
 #[cfg(test)]
-#[path = "baseline_tests.rs"]
 mod tests;

@@ -6,7 +6,7 @@
 //!
 //! 272 bytes, for tenants with a budget only.
 
-use super::baseline::{DAY_US, HOUR_US};
+use super::told::{DAY_US, HOUR_US};
 use super::{Detector, Entity, Finding, Minute, Severity};
 use crate::minutes::{MINUTE_US, Sum};
 use crate::stats::real;

@@ -3,6 +3,7 @@
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::peers::PeerBook;
 use super::{DetectOptions, Levels, Minute};
 use crate::minutes::{Distinct, EntityKind, Sum};
 use crate::secret::stable_hash;
@@ -28,6 +29,7 @@ pub struct Population {
     all: Tally,
     /// Decayed number of values of a kind that a tenant showed, and of those that it had not shown before.
     changes: HashMap<(u64, Distinct), Changes, FixedState>,
+    pub(super) peers: PeerBook,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -141,7 +143,10 @@ impl Population {
     /// Heap bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.values.allocation_size() + self.tenants.allocation_size() + self.changes.allocation_size()
+        self.values.allocation_size()
+            + self.tenants.allocation_size()
+            + self.changes.allocation_size()
+            + self.peers_bytes()
     }
 }
 
@@ -157,7 +162,7 @@ enum Chance {
 /// The tenant number that stands for everybody.
 const EVERYBODY: u64 = 0;
 
-fn tenant_hash(tenant: &str) -> u64 {
+pub(super) fn tenant_hash(tenant: &str) -> u64 {
     use std::hash::BuildHasher as _;
     FixedState::default().hash_one(tenant).max(EVERYBODY + 1)
 }
@@ -184,6 +189,12 @@ impl Names {
     #[must_use]
     pub fn resolve(&self, hash: u32) -> String {
         self.0.get(&hash).map_or_else(|| format!("#{hash:08x}"), |text| text.to_string())
+    }
+
+    /// Heap bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.0.allocation_size() + self.0.values().map(|text| text.len()).sum::<usize>()
     }
 
     /// The hash of a text as the rows hold it.

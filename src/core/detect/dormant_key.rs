@@ -9,8 +9,8 @@
 
 use statrs::function::gamma::digamma;
 
-use super::baseline::{DAY_US, HOUR_US};
 use super::request_spike::sole_drivers;
+use super::told::{DAY_US, HOUR_US};
 use super::{Context, Detector, Finding, Minute, Severity};
 use crate::minutes::{Distinct, Sum};
 use crate::stats::{real, score, trigamma};

@@ -6,8 +6,9 @@
 //! 56 bytes.
 
 use super::amount::Amount;
-use super::baseline::{Baseline, HOUR_US};
+use super::baseline::Baseline;
 use super::request_spike::sole_drivers;
+use super::told::HOUR_US;
 use super::{Context, Detector, Finding, Minute, Severity};
 use crate::minutes::Sum;
 
@@ -55,7 +56,10 @@ impl State {
                 megabytes(excess.expected),
                 excess.of_largest
             ),
-            quiet: format!("less than {} in an hour, or steady fetches of this size before", megabytes(Self::BYTES_MIN)),
+            quiet: format!(
+                "less than {} in an hour, or steady fetches of this size before",
+                megabytes(Self::BYTES_MIN)
+            ),
         })
     }
 }

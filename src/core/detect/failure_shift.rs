@@ -10,7 +10,7 @@
 //!
 //! 64 bytes a cause that a tenant ever had.
 
-use super::baseline::HOUR_US;
+use super::told::HOUR_US;
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::cause::RootCause;
 use crate::minutes::{Distinct, MINUTE_US, Sum};
@@ -52,6 +52,12 @@ impl State {
     /// Half-life 3 days.
     const TEN_KEEP: f64 = 0.998_397;
     const HOUR_KEEP: f64 = 0.990_418;
+
+    /// Heap bytes held.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.causes.capacity() * size_of::<(Option<RootCause>, OfCause)>()
+    }
 
     /// Closes windows that ended before `minute`, adds it, and looks at what is open.
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, findings: &mut Vec<Finding>) {
@@ -133,7 +139,12 @@ impl OfCause {
     }
 
     fn judge(
-        &mut self, cause: Option<RootCause>, seen: &Seen, entity: &Entity, at_us: i64, minute: Option<&Minute>,
+        &mut self,
+        cause: Option<RootCause>,
+        seen: &Seen,
+        entity: &Entity,
+        at_us: i64,
+        minute: Option<&Minute>,
         context: &Context<'_>,
     ) -> Option<Finding> {
         let known = match seen.window {
@@ -161,8 +172,15 @@ impl OfCause {
 
 #[expect(clippy::too_many_arguments, reason = "all of it is told")]
 fn finding(
-    cause: Option<RootCause>, seen: &Seen, rate: f64, score: f64, level: f64, entity: &Entity, at_us: i64,
-    minute: Option<&Minute>, context: &Context<'_>,
+    cause: Option<RootCause>,
+    seen: &Seen,
+    rate: f64,
+    score: f64,
+    level: f64,
+    entity: &Entity,
+    at_us: i64,
+    minute: Option<&Minute>,
+    context: &Context<'_>,
 ) -> Finding {
     let (x, n) = (real(seen.x), real(seen.n));
     let share = x / n;
@@ -175,9 +193,11 @@ fn finding(
     let mut drivers = vec![Driver { dimension: "cause", value: words.to_owned(), share: 1.0 }];
     if let Some(minute) = minute {
         let sole = [(Distinct::Key, "key"), (Distinct::Network, "network"), (Distinct::Route, "route")];
-        drivers.extend(sole.into_iter().filter(|(kind, _)| minute.count(*kind) == 1).filter_map(|(kind, dimension)| {
-            minute.of(kind).next().map(|hash| Driver { dimension, value: context.names.resolve(hash), share: 1.0 })
-        }));
+        drivers.extend(sole.into_iter().filter(|(kind, _)| minute.count(*kind) == 1).filter_map(
+            |(kind, dimension)| {
+                minute.of(kind).next().map(|hash| Driver { dimension, value: context.names.resolve(hash), share: 1.0 })
+            },
+        ));
     }
     Finding {
         detector: Detector::FailureShift,

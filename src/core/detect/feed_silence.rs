@@ -25,7 +25,12 @@ impl State {
     const EXPECTED_MIN: f64 = 50.0;
 
     pub fn tick(
-        &mut self, entity: &Entity, baseline: &Baseline, last_us: i64, at_us: i64, context: &Context<'_>,
+        &mut self,
+        entity: &Entity,
+        baseline: &Baseline,
+        last_us: i64,
+        at_us: i64,
+        context: &Context<'_>,
     ) -> Option<Finding> {
         if baseline.is_young() || self.told_us == last_us || at_us - last_us < Self::GAP_MIN_US {
             return None;

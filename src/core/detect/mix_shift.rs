@@ -8,7 +8,7 @@
 //!
 //! 208 bytes, from the first day of a key that calls two routes on.
 
-use super::baseline::{DAY_US, HOUR_US};
+use super::told::{DAY_US, HOUR_US};
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::minutes::Distinct;
 use crate::stats::chi_squared_score;
@@ -132,10 +132,10 @@ impl State {
             return None;
         }
         self.quiet_until_us = span.1 + DAY_US;
-        let route = self.routes.get(shift.raised).map_or_else(
-            || "routes it never called before".to_owned(),
-            |&hash| context.names.resolve(hash),
-        );
+        let route = self
+            .routes
+            .get(shift.raised)
+            .map_or_else(|| "routes it never called before".to_owned(), |&hash| context.names.resolve(hash));
         let before = self.reference[shift.raised] / self.reference.iter().sum::<f32>().max(1.0);
         Some(Finding {
             detector: Detector::MixShift,

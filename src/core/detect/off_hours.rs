@@ -7,9 +7,10 @@
 //!
 //! 16 bytes.
 
-use super::baseline::{Baseline, DAY_US, HOUR_US, Test};
+use super::baseline::{Baseline, Test};
 use super::request_spike::sole_drivers;
 use super::season::Slot;
+use super::told::{DAY_US, HOUR_US};
 use super::{Context, Detector, Finding, Minute, Severity, Window};
 use crate::time;
 
@@ -29,7 +30,13 @@ impl State {
     const EMPTY: f64 = 0.1;
 
     /// `hour`: the test of the hour that is open.
-    pub fn observe(&mut self, minute: &Minute, hour: &Test, baseline: &Baseline, context: &Context<'_>) -> Option<Finding> {
+    pub fn observe(
+        &mut self,
+        minute: &Minute,
+        hour: &Test,
+        baseline: &Baseline,
+        context: &Context<'_>,
+    ) -> Option<Finding> {
         let day = i32::try_from(minute.minute_us.div_euclid(DAY_US)).unwrap_or(i32::MAX);
         if day != self.last_day {
             self.last_day = day;

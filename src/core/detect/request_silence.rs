@@ -23,7 +23,12 @@ impl State {
 
     /// Looks at the gap between `last_us`, the end of the last minute with requests, and `at_us`.
     pub fn tick(
-        &mut self, entity: &Entity, baseline: &Baseline, last_us: i64, at_us: i64, context: &Context<'_>,
+        &mut self,
+        entity: &Entity,
+        baseline: &Baseline,
+        last_us: i64,
+        at_us: i64,
+        context: &Context<'_>,
     ) -> Option<Finding> {
         if baseline.is_young() || self.told_us == last_us || at_us <= last_us {
             return None;

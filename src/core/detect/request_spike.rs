@@ -9,7 +9,8 @@
 //!
 //! 24 bytes.
 
-use super::baseline::{HOUR_US, Test};
+use super::baseline::Test;
+use super::told::HOUR_US;
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::minutes::{Distinct, EntityKind};
 use crate::stats::real;
@@ -33,17 +34,29 @@ impl State {
     const FROZEN_HOURS_MAX: u16 = 72;
 
     /// Tests the windows that `minute` is in.
-    pub fn observe(&mut self, minute: &Minute, tests: &[Test], peers: Peers, context: &Context<'_>) -> Option<Finding> {
-        let best = tests.iter().filter_map(|test| self.judged(test, peers, &minute.entity, context));
+    pub fn observe(
+        &mut self,
+        minute: &Minute,
+        tests: &[Test],
+        peers: impl Fn(&Test) -> Peers,
+        context: &Context<'_>,
+    ) -> Option<Finding> {
+        let best = tests.iter().filter_map(|test| judged(test, &peers, &minute.entity, context));
         let (test, score) = best.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
         self.tell(&minute.entity, &test, score, minute.to_us(), Some(minute), context)
     }
 
     /// Tests the 24 hours that end now.
-    pub fn close_hour(&mut self, entity: &Entity, day: &Test, peers: Peers, context: &Context<'_>) -> Option<Finding> {
+    pub fn close_hour(
+        &mut self,
+        entity: &Entity,
+        day: &Test,
+        peers: impl Fn(&Test) -> Peers,
+        context: &Context<'_>,
+    ) -> Option<Finding> {
         self.hours = if self.spiked { self.hours.saturating_add(1) } else { 0 };
         self.spiked = false;
-        let (test, score) = self.judged(day, peers, entity, context)?;
+        let (test, score) = judged(day, peers, entity, context)?;
         self.tell(entity, &test, score, day.to_us, None, context)
     }
 
@@ -53,23 +66,14 @@ impl State {
         self.spiked && self.hours < Self::FROZEN_HOURS_MAX
     }
 
-    fn judged(&self, test: &Test, peers: Peers, entity: &Entity, context: &Context<'_>) -> Option<(Test, f64)> {
-        let test = Test { expected: test.expected * peers.0, ..*test };
-        // The day is there for what is low and slow.
-        let ratio = match test.window {
-            Window::Minute | Window::TenMinutes | Window::Hour => context.options.ratio_min,
-            Window::Day => 1.0 + (context.options.ratio_min - 1.0) / 2.0,
-        };
-        let over = test.seen - test.expected;
-        if test.seen < ratio * test.expected || over < context.options.difference_min || !test.is_high(3.0) {
-            return None;
-        }
-        let score = context.population.recalibrated(&entity.tenant, test.upper_score());
-        (score >= context.levels.of(test.window)).then_some((test, score))
-    }
-
     fn tell(
-        &mut self, entity: &Entity, test: &Test, score: f64, at_us: i64, minute: Option<&Minute>, context: &Context<'_>,
+        &mut self,
+        entity: &Entity,
+        test: &Test,
+        score: f64,
+        at_us: i64,
+        minute: Option<&Minute>,
+        context: &Context<'_>,
     ) -> Option<Finding> {
         self.spiked = true;
         if at_us < self.quiet_until_us && score < 1.3 * f64::from(self.score) {
@@ -83,8 +87,36 @@ impl State {
     }
 }
 
+/// The test against what the peers explain too, with its score, when it is an alarm.
+fn judged(test: &Test, peers: impl Fn(&Test) -> Peers, entity: &Entity, context: &Context<'_>) -> Option<(Test, f64)> {
+    // The day is there for what is low and slow.
+    let ratio = match test.window {
+        Window::Minute | Window::TenMinutes | Window::Hour => context.options.ratio_min,
+        Window::Day => 1.0 + (context.options.ratio_min - 1.0) / 2.0,
+    };
+    let far = |test: &Test| {
+        let over = test.seen - test.expected;
+        test.seen >= ratio * test.expected && over >= context.options.difference_min && test.is_high(3.0)
+    };
+    if !far(test) {
+        return None;
+    }
+    let test = Test { expected: test.expected * peers(test).0, ..*test };
+    if !far(&test) {
+        return None;
+    }
+    let score = context.population.recalibrated(&entity.tenant, test.upper_score());
+    (score >= context.levels.of(test.window)).then_some((test, score))
+}
+
 /// The claim about one test; also used for the list of suspicions.
-pub(super) fn finding(entity: &Entity, test: &Test, score: f64, minute: Option<&Minute>, context: &Context<'_>) -> Finding {
+pub(super) fn finding(
+    entity: &Entity,
+    test: &Test,
+    score: f64,
+    minute: Option<&Minute>,
+    context: &Context<'_>,
+) -> Finding {
     let level = context.levels.of(test.window);
     let ratio = test.seen / test.expected.max(1e-9);
     let severity = match entity.kind {

@@ -6,8 +6,9 @@
 //! 136 bytes, for keys with AI traffic only.
 
 use super::amount::{Amount, Excess};
-use super::baseline::{Baseline, HOUR_US};
+use super::baseline::Baseline;
 use super::request_spike::sole_drivers;
+use super::told::HOUR_US;
 use super::{Context, Detector, Driver, Finding, Minute, Severity};
 use crate::minutes::Sum;
 
