@@ -34,6 +34,12 @@ struct Span {
 }
 
 impl State {
+    /// Whether a minute is worth a state: until somebody tries, a key needs none.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        wrong(minute) > 0
+    }
+
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         if minute.entity.kind != EntityKind::Key {
             return;

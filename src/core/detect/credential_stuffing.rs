@@ -36,6 +36,12 @@ struct Span {
 }
 
 impl State {
+    /// Whether a minute is worth a state: until an account fails, nobody needs one.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        minute.count(Distinct::FailedAccount) > 0
+    }
+
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         let by_route = minute.entity.kind == EntityKind::Route;
         if !by_route && minute.entity.kind != EntityKind::Source {

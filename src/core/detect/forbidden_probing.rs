@@ -33,6 +33,12 @@ pub struct State {
 }
 
 impl State {
+    /// Whether a minute is worth a state: until something is forbidden, a key needs none.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        minute.count(Distinct::Forbidden) > 0 || refused(minute) > 0
+    }
+
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         if minute.entity.kind != EntityKind::Key {
             return;

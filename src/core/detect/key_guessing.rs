@@ -36,6 +36,12 @@ pub struct State {
 }
 
 impl State {
+    /// Whether a minute is worth a state: until an unknown key comes, a source needs none.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        minute.count(Distinct::UnknownKey) > 0
+    }
+
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         let is_gateway = minute.entity.kind == EntityKind::Gateway;
         if !is_gateway && minute.entity.kind != EntityKind::Source {

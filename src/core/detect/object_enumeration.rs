@@ -52,6 +52,12 @@ struct Signs {
 }
 
 impl State {
+    /// Whether a minute is worth a state: many keys never ask for one object.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        minute.total[Sum::Objects] > 0
+    }
+
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         if minute.entity.kind != EntityKind::Key || minute.total[Sum::Objects] == 0 {
             return;
