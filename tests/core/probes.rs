@@ -141,3 +141,24 @@ fn the_same_minutes_give_the_same_findings_under_the_same_ids() {
         assert!(first.len() <= 4, "{} told {} times about one trouble", detector.name(), first.len());
     }
 }
+
+#[test]
+fn states_are_as_small_as_their_files_say() {
+    let sizes = [
+        ("new_origin", size_of::<new_origin::State>(), 304),
+        ("impossible_travel", size_of::<impossible_travel::State>(), 56),
+        ("brute_force", size_of::<brute_force::State>(), 64),
+        ("key_guessing", size_of::<key_guessing::State>(), 170),
+        ("credential_stuffing", size_of::<credential_stuffing::State>(), 112),
+        ("path_scanning", size_of::<path_scanning::State>(), 112),
+        ("object_enumeration", size_of::<object_enumeration::State>(), 144),
+        ("forbidden_probing", size_of::<forbidden_probing::State>(), 136),
+        ("dead_key_tried", size_of::<dead_key_tried::State>(), 40),
+        ("zombie_access", size_of::<zombie_access::State>(), 16),
+        ("anonymous_fallback", size_of::<anonymous_fallback::State>(), 16),
+        ("shared_key", size_of::<shared_key::State>(), 112),
+        ("honey_key", size_of::<honey_key::State>(), 16),
+    ];
+    let wrong: Vec<_> = sizes.iter().filter(|(_, size, said)| size > said).collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}

@@ -9,7 +9,7 @@
 //! Silent for the first 50 observations and 3 days of a key, and for 7 days about the same thing: what was shown is known
 //! then. Cannot see: a thief on a provider and in a country that the key uses, other than as a new network.
 //!
-//! At most 1.3 KB a key, typically 200 bytes; [`State::shrink`] halves it for idle ones.
+//! 300 bytes a key and 8 a value, at most 1.4 KB; [`State::shrink`] halves it for idle ones.
 
 use super::told::{DAY_US, Told, day_of, driver};
 use super::{Context, Detector, Driver, Finding, Minute, Names, Severity, Window};

@@ -6,7 +6,7 @@
 //! own success rate.
 //!
 //! A key that scans is medium, high from 15 paths on. A source without a key is low: the Internet scans every gateway
-//! all day. One claim per source or key and day. 96 bytes.
+//! all day. One claim per source or key and day. 112 bytes.
 
 use super::told::{DAY_US, Told, driver, start_of};
 use super::{Context, Detector, Finding, Minute, Severity, Window};
