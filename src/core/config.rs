@@ -6,6 +6,7 @@
 //!
 //! Secrets never leave through `Debug`, `Display` or serialisation: both show `***`.
 
+mod detect;
 mod layers;
 mod secrets;
 mod units;
@@ -15,6 +16,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+pub use detect::{Detect, DetectorName, Money};
 pub use layers::VARIABLE_PREFIX;
 pub use secrets::{ClientOptions, Secret};
 pub use units::{Bytes, Millis};
@@ -37,6 +39,7 @@ pub struct Config {
     pub secrets: Secrets,
     pub identity: Identity,
     pub lake: Lake,
+    pub detect: Detect,
     pub serve: Serve,
     pub pipeline: Pipeline,
     pub telemetry: Telemetry,
@@ -219,7 +222,7 @@ impl Config {
                 return wrong(key, "must be at least 1");
             }
         }
-        Ok(())
+        self.detect.check()
     }
 
     /// What refining depends on, under `pepper`.

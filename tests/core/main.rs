@@ -13,6 +13,7 @@ mod support;
 mod canary;
 mod contract;
 mod decode;
+mod engine;
 mod identity;
 mod ingest_world;
 mod instant;

@@ -27,7 +27,7 @@ impl State {
     const COUNTED_MIN: f64 = 200.0;
     const COUNT_MIN: f64 = 5.0;
     /// A slot with less of its share is empty.
-    const EMPTY: f64 = 0.1;
+    const EMPTY: f64 = 0.2;
 
     /// `hour`: the test of the hour that is open.
     pub fn observe(
