@@ -14,6 +14,8 @@ mod alert_world;
 mod canary;
 mod contract;
 mod decode;
+mod engine;
+mod engine_bounds;
 mod identity;
 mod ingest_world;
 mod instant;

@@ -2,11 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use arrow::array::{ArrayRef, DictionaryArray, Int64Array, ListArray, RecordBatch, TimestampMicrosecondArray};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Int32Type};
 use claviger_core::cause::RootCause;
-use claviger_core::detect::{Entity, Minute, Names};
+use claviger_core::detect::{DetectOptions, Entity, Minute, Names};
 use claviger_core::geo::Place;
-use claviger_core::minutes::{Distinct, EntityKind, MINUTE_US, Sum, Sums};
+use claviger_core::minutes::{Distinct, EntityKind, MINUTE_SCHEMA, MINUTE_US, Sum, Sums};
 
 use crate::support::repository;
 
@@ -22,6 +26,61 @@ pub(crate) struct Fixture {
     pub names: Names,
 }
 
+/// What detection depends on in these worlds.
+pub(crate) fn options() -> DetectOptions {
+    DetectOptions {
+        honey_keys: ["honey".to_owned()].into(),
+        budgets: [("acme".to_owned(), 50_000_000)].into(),
+        ..DetectOptions::default()
+    }
+}
+
+/// Minutes as rows of `entity_minutes`, one a cause; distinct values stand in the first row of a minute.
+pub(crate) fn rows(minutes: &[Minute]) -> RecordBatch {
+    let all: Vec<(&Minute, Option<RootCause>, &Sums, bool)> = minutes
+        .iter()
+        .flat_map(|minute| {
+            minute.causes.iter().enumerate().map(move |(at, (cause, sums))| (minute, *cause, sums, at == 0))
+        })
+        .collect();
+    let text = |values: Vec<Option<&str>>| -> ArrayRef {
+        let column: DictionaryArray<Int32Type> = values.into_iter().collect();
+        Arc::new(column)
+    };
+    let filled = |value: &'_ str| if value.is_empty() { None } else { Some(value.to_owned()) };
+    let owned =
+        |of: &dyn Fn(&Minute) -> Option<String>| -> Vec<Option<String>> { all.iter().map(|row| of(row.0)).collect() };
+    let tenant = owned(&|minute| match minute.entity.kind {
+        EntityKind::Tenant => Some(minute.entity.name.clone()),
+        _ => filled(&minute.entity.tenant),
+    });
+    let (name, principal) = (owned(&|minute| filled(&minute.entity.name)), owned(&|minute| filled(&minute.principal)));
+    let texts = |values: &[Option<String>]| text(values.iter().map(Option::as_deref).collect());
+    let at: Vec<i64> = all.iter().map(|row| row.0.minute_us).collect();
+    let mut columns: Vec<ArrayRef> = vec![
+        Arc::new(TimestampMicrosecondArray::from(at).with_timezone("UTC")),
+        text(all.iter().map(|row| Some(row.0.entity.kind.name())).collect()),
+        texts(&name),
+        texts(&tenant),
+        texts(&principal),
+        text(all.iter().map(|row| row.1.map(RootCause::name)).collect()),
+    ];
+    for &sum in Sum::ALL {
+        columns.push(Arc::new(Int64Array::from_iter_values(all.iter().map(|row| row.2[sum]))));
+    }
+    let values = |row: &(&Minute, Option<RootCause>, &Sums, bool)| -> Vec<i64> {
+        if row.3 { row.0.distinct.iter().map(|(kind, hash)| kind.packed(*hash)).collect() } else { Vec::new() }
+    };
+    let lists: Vec<Vec<i64>> = all.iter().map(values).collect();
+    let offsets = OffsetBuffer::from_lengths(lists.iter().map(Vec::len));
+    let item = match MINUTE_SCHEMA.field(columns.len()).data_type() {
+        DataType::List(item) => Arc::clone(item),
+        other => panic!("distinct values are no list but {other}"),
+    };
+    columns.push(Arc::new(ListArray::new(item, offsets, Arc::new(Int64Array::from(lists.concat())), None)));
+    RecordBatch::try_new(Arc::clone(&MINUTE_SCHEMA), columns).expect("the columns of the schema")
+}
+
 pub(crate) fn folder() -> PathBuf {
     repository().join("tests/fixtures/detect")
 }
@@ -32,7 +91,8 @@ pub(crate) fn read(detector: &str, file: &str) -> Fixture {
     parse(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
 }
 
-fn parse(text: &str) -> Result<Fixture, String> {
+/// Reads the text of such a file.
+pub(crate) fn parse(text: &str) -> Result<Fixture, String> {
     let expects = text.lines().find_map(|line| line.strip_prefix("# expects: ")).and_then(|line| line.rsplit_once(' '));
     let mut minutes: BTreeMap<(i64, Entity), Minute> = BTreeMap::new();
     let mut names = Names::default();

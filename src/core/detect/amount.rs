@@ -12,6 +12,9 @@ use super::told::HOUR_US;
 use super::{Context, Window};
 use crate::stats::{gamma_score, real};
 
+/// An excess is so many times the largest hour that is remembered.
+const LARGEST_MIN: f64 = 1.2;
+
 /// Sizes and sums of one kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(super) struct Amount {
@@ -78,7 +81,9 @@ impl Amount {
         let hour = baseline.hour(self.open_from_us);
         let (mean, variance, count) = (f64::from(self.mean), f64::from(self.variance), hour.expected.max(1.0));
         let expected = count * mean;
-        if self.open < context.options.ratio_min * expected {
+        // What an hour of the last weeks held is no news, whatever the model says of it.
+        let of_largest = self.open / f64::from(self.largest).max(1.0);
+        if self.open < context.options.ratio_min * expected || of_largest < LARGEST_MIN {
             return None;
         }
         let of_size = mean * mean + variance;
@@ -90,7 +95,7 @@ impl Amount {
             seen: self.open,
             expected,
             score,
-            of_largest: self.open / f64::from(self.largest).max(1.0),
+            of_largest,
         })
     }
 

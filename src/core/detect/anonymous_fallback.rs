@@ -3,8 +3,8 @@
 //! Deterministic: the verdict says so. About the route, since its operator can end it; one claim per route and UTC day.
 //! 16 bytes a route.
 
-use super::told::{DAY_US, Told, start_of};
-use super::{Context, Detector, Entity, Finding, Minute, Severity};
+use super::told::{DAY_US, Told, counted, start_of};
+use super::{Detector, Entity, Finding, Minute, Severity};
 use crate::cause::RootCause;
 use crate::minutes::{EntityKind, Sum};
 use crate::stats::real;
@@ -15,7 +15,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn observe(&mut self, minute: &Minute, _context: &Context<'_>, found: &mut Vec<Finding>) {
+    pub fn observe(&mut self, minute: &Minute, found: &mut Vec<Finding>) {
         let served = minute.by_cause(Some(RootCause::AnonymousFallback)).map_or(0, |sums| sums[Sum::Requests]);
         if minute.entity.kind == EntityKind::Route
             && served > 0
@@ -39,7 +39,8 @@ pub(super) fn claim(entity: Entity, at_us: i64, to_us: i64, requests: f64) -> Fi
         cause: Some(RootCause::AnonymousFallback),
         drivers: Vec::new(),
         summary: format!(
-            "{entity} served {requests} requests as the anonymous consumer after their credential was refused"
+            "{entity} served {} as the anonymous consumer after its credential was refused",
+            counted(requests, "request")
         ),
         quiet: "the anonymous consumer turned off on this route".to_owned(),
         entity,

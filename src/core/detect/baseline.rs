@@ -20,6 +20,9 @@ use crate::stats::{lower_score, real, upper_score};
 /// What is left of the level's memory after an hour: half-life 7 days.
 const LEVEL_KEEP: f64 = 0.995_882_6;
 const PHI_KEEP: f32 = 0.998;
+/// While the season is being learned, what it does not yet explain is soon forgotten.
+const PHI_YOUNG_KEEP: f32 = 0.992;
+const PHI_YOUNG_HOURS: u32 = 14 * 24;
 const PHI_PRIOR: f64 = 0.05;
 const PHI_PRIOR_WEIGHT: f64 = 8.0;
 const PHI_MIN: f64 = 0.002;
@@ -41,6 +44,14 @@ impl Dispersion {
         (known / (f64::from(self.weight) + PHI_PRIOR_WEIGHT)).clamp(PHI_MIN, window.phi_max())
     }
 
+    /// One standard error above the estimate: few wild windows say little about how wild it gets. The moment estimator
+    /// over gamma noise has variance phi^2 (2 + 6 phi)/n.
+    fn phi_at_most(self, window: Window) -> f64 {
+        let phi = self.phi(window);
+        let error = ((2.0 + 6.0 * phi) / (f64::from(self.weight) + PHI_PRIOR_WEIGHT)).sqrt();
+        (phi * (1.0 + error)).min(window.phi_max())
+    }
+
     /// Adds `times` windows of count `x` where mu was expected, each with weight mu/(1 + mu).
     fn learn(&mut self, x: f64, mu: f64, times: f64) {
         if mu > 0.0 && times > 0.0 {
@@ -50,9 +61,9 @@ impl Dispersion {
         }
     }
 
-    fn decay(&mut self) {
-        self.excess *= PHI_KEEP;
-        self.weight *= PHI_KEEP;
+    fn decay(&mut self, keep: f32) {
+        self.excess *= keep;
+        self.weight *= keep;
     }
 }
 
@@ -215,24 +226,12 @@ impl Baseline {
         let count = u32::try_from(count).unwrap_or(0);
         let hourly = self.hourly(minute_us);
         let at = minutes_of(minute_us);
-        let winsor = |this: &Self, open: Open, mu: f64, window| this.winsorised(f64::from(open.count), mu, window);
-
-        if at != self.minute.from {
-            let (mu, before) = (hourly / 60.0, self.minute);
-            let idle = f64::from((at - before.from - 1).clamp(0, 60 * 24));
-            let seen = winsor(self, before, mu, Window::Minute);
-            self.learn_open(Window::Minute, seen, mu, idle);
-            self.minute = Open { from: at, count: 0 };
+        let hour_from = at - at.rem_euclid(60);
+        self.close_open(Window::Minute, at, hour_from, hourly);
+        self.close_open(Window::TenMinutes, at - at.rem_euclid(10), hour_from, hourly);
+        if self.hour.from != hour_from {
+            self.hour = Open { from: hour_from, count: 0 };
         }
-        let ten = at - at.rem_euclid(10);
-        if ten != self.ten.from {
-            let (mu, before) = (hourly / 6.0, self.ten);
-            let idle = f64::from(((ten - before.from) / 10 - 1).clamp(0, 6 * 24));
-            let seen = winsor(self, before, mu, Window::TenMinutes);
-            self.learn_open(Window::TenMinutes, seen, mu, idle);
-            self.ten = Open { from: ten, count: 0 };
-        }
-        self.hour.from = at - at.rem_euclid(60);
         for open in [&mut self.minute, &mut self.ten, &mut self.hour] {
             open.count = open.count.saturating_add(count);
         }
@@ -243,12 +242,30 @@ impl Baseline {
         ]
     }
 
-    fn learn_open(&mut self, window: Window, seen: f64, mu: f64, idle: f64) {
-        if self.hours >= RAW_HOURS {
-            let dispersion = &mut self.dispersion[window as usize];
-            dispersion.learn(seen, mu, 1.0);
-            dispersion.learn(0.0, mu, idle);
+    /// Ends the open minute or ten minutes when another begins at `next`; windows without a count in between are
+    /// counted back to `hour_from`, since others belong to hours of their own.
+    fn close_open(&mut self, window: Window, next: i32, hour_from: i32, hourly: f64) {
+        let length = window.minutes();
+        let open = if window == Window::Minute { &mut self.minute } else { &mut self.ten };
+        if open.from == next {
+            return;
         }
+        let before = std::mem::replace(open, Open { from: next, count: 0 });
+        if self.hours < RAW_HOURS {
+            return;
+        }
+        let mu = hourly * f64::from(length) / 60.0;
+        let in_hour = before.from >= hour_from;
+        let idle_from = if in_hour { before.from + length } else { hour_from };
+        // While the hour as a whole is ordinary, its minutes are too: a cron job is allowed to burst.
+        let seen = f64::from(before.count);
+        let ordinary = f64::from(self.hour.count) <= self.winsorised(f64::from(self.hour.count), hourly, Window::Hour);
+        let seen = if ordinary { seen } else { self.winsorised(seen, mu, window) };
+        let dispersion = &mut self.dispersion[window as usize];
+        if in_hour {
+            dispersion.learn(seen, mu, 1.0);
+        }
+        dispersion.learn(0.0, mu, f64::from((next - idle_from) / length).max(0.0));
     }
 
     fn winsorised(&self, x: f64, mu: f64, window: Window) -> f64 {
@@ -259,9 +276,16 @@ impl Baseline {
     fn test(&self, window: Window, open: Open, expected: f64) -> Test {
         let from_us = i64::from(open.from) * MINUTE_US;
         let phi = self.dispersion[window as usize].phi(window);
-        let visits = f64::from(self.hours / 24).min(20.0) + 2.0;
-        let r = 1.0
-            / (phi + self.dispersion[Window::Hour as usize].phi(Window::Hour) / visits + 1.0 / self.counted().max(0.5));
+        let visits = (f64::from(self.hours) * Slot::at(from_us).visits_an_hour()).min(20.0) + 2.0;
+        // Over a day the errors of 24 slots average out, and the prior weighs enough by itself.
+        let (known, slots) = match window {
+            Window::Minute | Window::TenMinutes | Window::Hour => {
+                (self.dispersion[window as usize].phi_at_most(window), 1.0)
+            }
+            Window::Day => (phi, 24.0),
+        };
+        let of_season = self.dispersion[Window::Hour as usize].phi(Window::Hour) / (visits * slots);
+        let r = 1.0 / (known + of_season + 1.0 / self.counted().max(0.5));
         Test { window, from_us, to_us: from_us + window.us(), seen: f64::from(open.count), expected, phi, r }
     }
 
@@ -277,6 +301,9 @@ impl Baseline {
     /// `frozen`: the hour is part of an incident and teaches nothing new.
     pub fn close_hour(&mut self, from_us: i64, frozen: bool) -> Test {
         let test = self.hour(from_us);
+        let from = minutes_of(from_us);
+        self.close_open(Window::Minute, from + 60, from, test.expected);
+        self.close_open(Window::TenMinutes, from + 60, from, test.expected);
         let slot = Slot::at(from_us);
         let at = usize::from(slot.hour());
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was a u32")]
@@ -293,7 +320,7 @@ impl Baseline {
 
         let mu = test.expected;
         let seen = if frozen { mu } else { self.winsorised(test.seen, mu, Window::Hour) };
-        let visits = f64::from(self.hours / 24);
+        let visits = f64::from(self.hours) * slot.visits_an_hour();
         if self.hours >= RAW_HOURS {
             self.dispersion[Window::Hour as usize].learn(seen, mu, 1.0);
             if self.hours >= YOUNG_HOURS {
@@ -306,7 +333,10 @@ impl Baseline {
                 self.season.learn(slot, seen / level, visits, 2.0 + 5.0 / level.max(0.05));
             }
         }
-        self.dispersion.iter_mut().for_each(Dispersion::decay);
+        let keep = if self.hours < PHI_YOUNG_HOURS { PHI_YOUNG_KEEP } else { PHI_KEEP };
+        for (dispersion, window) in self.dispersion.iter_mut().zip(Window::ALL) {
+            dispersion.decay(if *window == Window::Day { PHI_KEEP } else { keep });
+        }
         self.counted = single(f64::from(self.counted) * LEVEL_KEEP + seen);
         self.weight = single(f64::from(self.weight) * LEVEL_KEEP + self.season.of(slot).max(0.001));
         self.hours = self.hours.saturating_add(1);
@@ -336,6 +366,15 @@ impl Window {
             Self::TenMinutes => 10 * MINUTE_US,
             Self::Hour => HOUR_US,
             Self::Day => DAY_US,
+        }
+    }
+
+    const fn minutes(self) -> i32 {
+        match self {
+            Self::Minute => 1,
+            Self::TenMinutes => 10,
+            Self::Hour => 60,
+            Self::Day => 1_440,
         }
     }
 

@@ -6,7 +6,7 @@
 //! served meanwhile, somebody else is trying; when nothing is served any more, the owner's own client is the likelier
 //! one, and the claim is low.
 //!
-//! Guards: 20 tries an hour or 30 a day, and three times the habit. One claim per key and day. 72 bytes a key.
+//! Guards: 20 tries an hour or 30 a day, and three times the habit. One claim per key and day. 64 bytes a key.
 //! Cannot see: tries that name no key which the directory knows; those are `key_guessing` and `credential_stuffing`.
 
 use super::told::{DAY_US, HOUR_US, Told, driver, start_of};
@@ -34,6 +34,12 @@ struct Span {
 }
 
 impl State {
+    /// Whether a minute is worth a state: until somebody tries, a key needs none.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        wrong(minute) > 0
+    }
+
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         if minute.entity.kind != EntityKind::Key {
             return;

@@ -4,7 +4,7 @@
 //! tries an account. By route: accounts that failed in an hour and in a day against the route's own habit (negative
 //! binomial, [`crate::stats::Habit`]), for lists that are tried from a new address each time.
 //!
-//! One claim per source or route and day. At most 260 bytes.
+//! One claim per source or route and day. 110 bytes, and at most 130 beside them.
 //! Cannot see: accounts in the body of a request; gateways log names and passwords only where they check them.
 
 use super::told::{DAY_US, HOUR_US, Told, driver, start_of};
@@ -36,6 +36,12 @@ struct Span {
 }
 
 impl State {
+    /// Whether a minute is worth a state: until an account fails, nobody needs one.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        minute.count(Distinct::FailedAccount) > 0
+    }
+
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         let by_route = minute.entity.kind == EntityKind::Route;
         if !by_route && minute.entity.kind != EntityKind::Source {

@@ -1,10 +1,10 @@
 //! Is a revoked, expired or superseded key still tried?
 //!
 //! Deterministic. Refusals within the grace of the last served request are the revocation taking its way; later ones
-//! are a forgotten client or a thief. One claim per key, cause and UTC day, repeated when it grows tenfold.
-//! 88 bytes a key.
+//! are a forgotten client or a thief. One claim per key and UTC day, repeated when it grows tenfold. 40
+//! bytes a key.
 
-use super::told::{DAY_US, Told, driver, start_of};
+use super::told::{DAY_US, Told, counted, driver, start_of};
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity};
 use crate::cause::RootCause;
 use crate::minutes::{Distinct, EntityKind, Sum};
@@ -16,8 +16,9 @@ pub(super) const DEATHS: [RootCause; 3] = [RootCause::KeyRevoked, RootCause::Key
 #[derive(Clone, Copy, Debug, Default)]
 pub struct State {
     served_us: i64,
-    told: [Told; DEATHS.len()],
-    tried: [f32; DEATHS.len()],
+    day_us: i64,
+    tried: f32,
+    told: Told,
 }
 
 impl State {
@@ -25,30 +26,29 @@ impl State {
         if minute.entity.kind != EntityKind::Key {
             return;
         }
-        let day_us = start_of(minute.minute_us, DAY_US);
-        let grace_is_over = minute.minute_us - self.served_us > context.options.revocation_grace_us;
-        for (at, &cause) in DEATHS.iter().enumerate() {
-            let tries = minute.requests_of(cause);
-            if tries == 0 {
-                continue;
-            }
-            if !self.told[at].covers(day_us, Severity::Info) {
-                self.tried[at] = 0.0;
-            }
-            let tried = f64::from(self.tried[at]) + real(tries);
-            #[expect(clippy::cast_possible_truncation, reason = "told as a round number")]
-            {
-                self.tried[at] = tried as f32;
-            }
-            if grace_is_over && self.told[at].is_due(day_us, Severity::Medium, tried) {
+        if let Some(cause) = DEATHS.into_iter().find(|cause| minute.requests_of(*cause) > 0) {
+            self.note(minute, cause);
+            let tried = f64::from(self.tried);
+            let grace_is_over = minute.minute_us - self.served_us > context.options.revocation_grace_us;
+            if grace_is_over && self.told.is_due(self.day_us, Severity::Medium, tried) {
                 let networks = minute.of(Distinct::Network).map(|hash| context.names.resolve(hash));
                 let entity = minute.entity.clone();
                 found.push(claim(entity, minute.minute_us, minute.to_us(), cause, tried, networks));
             }
         }
-        let served = minute.total[Sum::Served] - minute.requests_of(RootCause::ZombieAccess);
-        if served > 0 {
+        if minute.total[Sum::Served] > minute.requests_of(RootCause::ZombieAccess) {
             self.served_us = minute.to_us();
+        }
+    }
+
+    fn note(&mut self, minute: &Minute, cause: RootCause) {
+        let day_us = start_of(minute.minute_us, DAY_US);
+        if day_us != self.day_us {
+            (self.day_us, self.tried) = (day_us, 0.0);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "counts of a day need no more than seven digits")]
+        {
+            self.tried += real(minute.requests_of(cause)) as f32;
         }
     }
 }
@@ -82,7 +82,11 @@ pub(super) fn claim(
         unit: "requests",
         cause: Some(cause),
         drivers,
-        summary: format!("{state} key {} was tried {tries} times today and refused{from}", entity.name),
+        summary: format!(
+            "{state} key {} was tried and refused: {} today{from}",
+            entity.name,
+            counted(tries, "request")
+        ),
         quiet: "no request with this key, or all of them within the grace after it was last served".to_owned(),
         entity,
     }

@@ -8,14 +8,14 @@
 use super::amount::Amount;
 use super::baseline::Baseline;
 use super::request_spike::sole_drivers;
-use super::told::HOUR_US;
+use super::told::Told;
 use super::{Context, Detector, Finding, Minute, Severity};
 use crate::minutes::Sum;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct State {
     bytes: Amount,
-    quiet_until_us: i64,
+    told: Told,
 }
 
 impl State {
@@ -26,21 +26,24 @@ impl State {
     pub fn observe(&mut self, minute: &Minute, baseline: &Baseline, context: &Context<'_>) -> Option<Finding> {
         let (requests, bytes) = (minute.total[Sum::Served], minute.total[Sum::ResponseBytes]);
         let excess = self.bytes.add(minute.minute_us, requests, bytes, baseline, context)?;
-        if excess.seen < Self::BYTES_MIN || minute.to_us() < self.quiet_until_us {
+        if excess.seen < Self::BYTES_MIN {
             return None;
         }
         let score = context.population.recalibrated(&minute.entity.tenant, excess.score);
         if score < context.levels.of(super::Window::Hour) {
             return None;
         }
-        self.quiet_until_us = excess.from_us + HOUR_US;
         let large = excess.seen >= Self::HIGH_BYTES && excess.of_largest >= 3.0;
+        let severity = if large { Severity::High } else { Severity::Medium };
+        if !self.told.is_due(excess.from_us, severity, excess.seen) {
+            return None;
+        }
         Some(Finding {
             detector: Detector::Exfiltration,
             entity: minute.entity.clone(),
             from_us: excess.from_us,
             to_us: minute.to_us(),
-            severity: if large { Severity::High } else { Severity::Medium },
+            severity,
             score,
             expected: excess.expected,
             seen: excess.seen,

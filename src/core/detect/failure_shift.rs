@@ -40,7 +40,7 @@ struct OfCause {
     ten_count: i64,
     hour_count: i64,
     quiet_until_us: i64,
-    score: f32,
+    severity: Option<Severity>,
 }
 
 impl State {
@@ -159,14 +159,15 @@ impl OfCause {
         }
         let score = known.predictive().upper_score(x, n);
         let level = context.levels.of(seen.window);
-        if score < level || at_us < self.quiet_until_us && score < 1.3 * f64::from(self.score) {
+        if score < level {
             return None;
         }
-        self.quiet_until_us = at_us + HOUR_US;
-        #[expect(clippy::cast_possible_truncation, reason = "a score of six digits is enough")]
-        let kept = score as f32;
-        self.score = kept;
-        Some(finding(cause, seen, rate, score, level, entity, at_us, minute, context))
+        let finding = finding(cause, seen, rate, score, level, entity, at_us, minute, context);
+        if at_us < self.quiet_until_us && self.severity >= Some(finding.severity) {
+            return None;
+        }
+        (self.quiet_until_us, self.severity) = (at_us + HOUR_US, Some(finding.severity));
+        Some(finding)
     }
 }
 

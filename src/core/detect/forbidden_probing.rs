@@ -5,7 +5,7 @@
 //! no probing. Beside it a plain count: 15 such refusals in ten minutes and more than half of the requests, which may
 //! also be a client that does not take no for an answer, and is therefore low.
 //!
-//! One claim per key and day. 120 bytes a key. Cannot see: applications that answer 200 and say no in the body.
+//! One claim per key and day. 136 bytes a key. Cannot see: applications that answer 200 and say no in the body.
 
 use super::path_scanning::first_contacts;
 use super::told::{DAY_US, Told, driver, start_of};
@@ -33,6 +33,12 @@ pub struct State {
 }
 
 impl State {
+    /// Whether a minute is worth a state: until something is forbidden, a key needs none.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        minute.count(Distinct::Forbidden) > 0 || refused(minute) > 0
+    }
+
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         if minute.entity.kind != EntityKind::Key {
             return;

@@ -2,7 +2,7 @@
 //!
 //! Deterministic; one claim per key and UTC day, repeated when it grows tenfold. 16 bytes a key.
 
-use super::told::{DAY_US, Told, driver, start_of};
+use super::told::{DAY_US, Told, counted, driver, start_of};
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity};
 use crate::minutes::{Distinct, EntityKind, Sum};
 use crate::stats::real;
@@ -48,8 +48,9 @@ pub(super) fn claim(
         cause: None,
         drivers,
         summary: format!(
-            "honey key {} was used {requests} times{from}: whoever has it found it where it was left",
-            entity.name
+            "honey key {} was used for {}{from}: whoever has it found it where it was left",
+            entity.name,
+            counted(requests, "request")
         ),
         quiet: "no request with this key, or its removal from `detect.honey_keys`".to_owned(),
         entity,

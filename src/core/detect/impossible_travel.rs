@@ -36,6 +36,12 @@ pub struct State {
 }
 
 impl State {
+    /// Whether a minute is worth a state: without a city database no key has a place.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        minute.count(Distinct::Place) > 0
+    }
+
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         if minute.entity.kind != EntityKind::Key || minute.total[Sum::Served] == 0 {
             return;

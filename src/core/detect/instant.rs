@@ -199,11 +199,10 @@ impl<'a> Columns<'a> {
 
 fn detector_of(cause: &str) -> Option<(Detector, RootCause)> {
     let cause = RootCause::from_name(cause)?;
-    let detector = match cause {
-        RootCause::ZombieAccess => Detector::ZombieAccess,
-        RootCause::AnonymousFallback => Detector::AnonymousFallback,
-        dead if dead_key_tried::DEATHS.contains(&dead) => Detector::DeadKeyTried,
-        _ => return None,
-    };
-    Some((detector, cause))
+    let detectors = [
+        (Detector::ZombieAccess, cause == RootCause::ZombieAccess),
+        (Detector::AnonymousFallback, cause == RootCause::AnonymousFallback),
+        (Detector::DeadKeyTried, dead_key_tried::DEATHS.contains(&cause)),
+    ];
+    detectors.into_iter().find(|(_, concerned)| *concerned).map(|(detector, _)| (detector, cause))
 }

@@ -9,12 +9,12 @@
 //! Silent for the first 50 observations and 3 days of a key, and for 7 days about the same thing: what was shown is known
 //! then. Cannot see: a thief on a provider and in a country that the key uses, other than as a new network.
 //!
-//! At most 1.3 KB a key, typically 200 bytes; [`State::shrink`] halves it for idle ones.
+//! 300 bytes a key and 8 a value, at most 1.4 KB; [`State::shrink`] halves it for idle ones.
 
 use super::told::{DAY_US, Told, day_of, driver};
-use super::{Context, Detector, Driver, Finding, Minute, Severity, Window};
+use super::{Context, Detector, Driver, Finding, Minute, Names, Severity, Window};
 use crate::minutes::{Distinct, EntityKind, Sum};
-use crate::stats::{Novelty, real};
+use crate::stats::Novelty;
 
 /// What is watched, and how many values of it are remembered.
 const DIMENSIONS: [(Distinct, &str, usize); 7] = [
@@ -25,6 +25,16 @@ const DIMENSIONS: [(Distinct, &str, usize); 7] = [
     (Distinct::Agent, "agent", 16),
     (Distinct::Region, "region", 8),
     (Distinct::Route, "route", 32),
+];
+/// What tells people most, first.
+const WEIGHTIEST: [Distinct; 7] = [
+    Distinct::Country,
+    Distinct::Provider,
+    Distinct::Relay,
+    Distinct::Network,
+    Distinct::Region,
+    Distinct::Agent,
+    Distinct::Route,
 ];
 const OBSERVATIONS_MIN: f64 = 50.0;
 const AGE_DAYS_MIN: u16 = 3;
@@ -109,16 +119,14 @@ impl State {
     }
 
     fn claim(&self, minute: &Minute, context: &Context<'_>, new: &[New], severity: Severity, score: f64) -> Finding {
+        let weight = |new: &New| WEIGHTIEST.iter().position(|kind| *kind == new.kind);
         let mut news: Vec<&New> = new.iter().collect();
-        news.sort_by(|a, b| b.score.total_cmp(&a.score).then(a.kind.cmp(&b.kind)).then(a.hash.cmp(&b.hash)));
-        let drivers: Vec<Driver> = news
-            .iter()
-            .take(Finding::DRIVERS_MAX)
-            .map(|new| driver(new.dimension, context.names.resolve(new.hash), 1.0))
-            .collect();
+        news.sort_by(|a, b| weight(a).cmp(&weight(b)).then(b.score.total_cmp(&a.score)).then(a.hash.cmp(&b.hash)));
+        let drivers: Vec<Driver> =
+            news.iter().take(Finding::DRIVERS_MAX).map(|new| driver(new.dimension, name(new, context), 1.0)).collect();
         let what: Vec<String> =
             drivers.iter().take(3).map(|driver| format!("{} {}", driver.dimension, driver.value)).collect();
-        let rarest = news.first().map_or(1.0, |new| new.chance);
+        let rarest = news.iter().map(|new| new.chance).fold(1.0, f64::min);
         let seen_before: usize = self.known.iter().map(Novelty::distinct).max().unwrap_or(0);
         Finding {
             detector: Detector::NewOrigin,
@@ -128,8 +136,8 @@ impl State {
             severity,
             score,
             expected: rarest,
-            seen: real(minute.total[Sum::Requests]),
-            unit: "requests",
+            seen: 1.0,
+            unit: "observations with something new",
             cause: None,
             summary: format!("{} was used with a new {}", minute.entity, what.join(", a new ")),
             quiet: format!(
@@ -151,4 +159,12 @@ impl State {
     pub fn bytes(&self) -> usize {
         self.known.iter().map(Novelty::bytes).sum()
     }
+}
+
+/// A network that is no relay has no text of its own in any event.
+fn name(new: &New, context: &Context<'_>) -> String {
+    if new.kind == Distinct::Relay && new.hash == Names::hash("direct") {
+        return "direct".to_owned();
+    }
+    context.names.resolve(new.hash)
 }

@@ -5,8 +5,8 @@
 //! objects that are refused or missing (binomial, likewise). Two signs at S >= 4, or one at 8, make a claim; how many
 //! objects is no crime by itself, so the count alone stays low.
 //!
-//! Guards: 20 distinct objects, and a habit of 24 hours or 3 days of use for the count. One claim per key and day. 230
-//! bytes a key. Cannot see: ids in query or body, and steps between requests that lie in different batches of a minute.
+//! Guards: 20 distinct objects, and a habit of 24 hours or 3 days of use for the count. One claim per key and day. 144
+//! bytes a key, and at most 130 beside them. Cannot see: ids in query or body, and steps between requests that lie in different batches of a minute.
 
 use super::told::{DAY_US, HOUR_US, Told, driver, start_of};
 use super::{Context, Detector, Finding, Minute, Severity};
@@ -52,6 +52,12 @@ struct Signs {
 }
 
 impl State {
+    /// Whether a minute is worth a state: many keys never ask for one object.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        minute.total[Sum::Objects] > 0
+    }
+
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         if minute.entity.kind != EntityKind::Key || minute.total[Sum::Objects] == 0 {
             return;

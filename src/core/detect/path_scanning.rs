@@ -6,7 +6,7 @@
 //! own success rate.
 //!
 //! A key that scans is medium, high from 15 paths on. A source without a key is low: the Internet scans every gateway
-//! all day. One claim per source or key and day. 96 bytes.
+//! all day. One claim per source or key and day. 112 bytes.
 
 use super::told::{DAY_US, Told, driver, start_of};
 use super::{Context, Detector, Finding, Minute, Severity, Window};
@@ -29,6 +29,12 @@ pub struct State {
 }
 
 impl State {
+    /// Whether a minute is worth a state: until something is missing, an entity needs none.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        minute.count(Distinct::Path) > 0
+    }
+
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         let half_life = match minute.entity.kind {
             EntityKind::Source => SOURCE_HALF_LIFE_MINUTES,
@@ -50,10 +56,10 @@ impl State {
         if missing == 0 || score < context.levels.of(Window::Day).max(SCORE_MIN) {
             return;
         }
-        let severity = match minute.entity.kind {
-            EntityKind::Key if self.missing_today >= MANY => Severity::High,
-            EntityKind::Key => Severity::Medium,
-            _ => Severity::Low,
+        let severity = match (minute.entity.kind == EntityKind::Key, self.missing_today >= MANY) {
+            (true, true) => Severity::High,
+            (true, false) => Severity::Medium,
+            (false, _) => Severity::Low,
         };
         if self.told.is_due(day_us, severity, f64::from(self.missing_today)) {
             found.push(self.claim(minute, context, &odds, severity, score));

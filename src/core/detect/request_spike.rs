@@ -17,9 +17,9 @@ use crate::stats::real;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct State {
-    /// Until then only a clearly stronger score is told again.
+    /// Until then only a worse severity is told again.
     quiet_until_us: i64,
-    score: f32,
+    severity: Option<Severity>,
     /// Hours in a row that were part of a spike.
     hours: u16,
     spiked: bool,
@@ -76,14 +76,12 @@ impl State {
         context: &Context<'_>,
     ) -> Option<Finding> {
         self.spiked = true;
-        if at_us < self.quiet_until_us && score < 1.3 * f64::from(self.score) {
+        let finding = finding(entity, test, score, minute, context);
+        if at_us < self.quiet_until_us && self.severity >= Some(finding.severity) {
             return None;
         }
-        self.quiet_until_us = at_us + HOUR_US;
-        #[expect(clippy::cast_possible_truncation, reason = "a score of six digits is enough")]
-        let kept = score as f32;
-        self.score = kept;
-        Some(finding(entity, test, score, minute, context))
+        (self.quiet_until_us, self.severity) = (at_us + HOUR_US, Some(finding.severity));
+        Some(finding)
     }
 }
 
@@ -123,9 +121,9 @@ pub(super) fn finding(
         _ if score < level => Severity::Info,
         EntityKind::Key if score >= level + 4.0 && ratio >= 5.0 => Severity::High,
         EntityKind::Key => Severity::Medium,
-        // What a whole tenant does is seldom misuse.
+        // What a whole tenant does is a launch or a deployment: kept, and expected of its keys.
         EntityKind::Source | EntityKind::Tenant | EntityKind::Route | EntityKind::Gateway | EntityKind::Principal => {
-            Severity::Low
+            Severity::Info
         }
     };
     let varies = if test.phi >= 0.5 { ", although this one varies a lot" } else { "" };

@@ -34,6 +34,12 @@ impl Slot {
         self.0 % 24
     }
 
+    /// How often the slot comes, per hour of life.
+    pub(super) fn visits_an_hour(self) -> f64 {
+        let days_of_week = if self.0 < 24 { 5.0 } else { 2.0 };
+        days_of_week / (7.0 * 24.0)
+    }
+
     pub fn all() -> impl Iterator<Item = Self> {
         (0..48).map(Self)
     }

@@ -6,7 +6,8 @@
 //! many keys behind one network (NAT) are none of this.
 //!
 //! Guards: at least two networks beyond the first, or one and two countries in turns; twice the habit; a habit of at
-//! least six hours of use. One claim per key and day. At most 250 bytes a key.
+//! least six hours of use. One claim per key and day. 112 bytes a key, and at most
+//! 130 beside them.
 
 use super::told::{DAY_US, HOUR_US, Told, driver, start_of};
 use super::{Context, Detector, Finding, Minute, Severity, Window};

@@ -8,14 +8,14 @@
 use super::amount::{Amount, Excess};
 use super::baseline::Baseline;
 use super::request_spike::sole_drivers;
-use super::told::HOUR_US;
+use super::told::Told;
 use super::{Context, Detector, Driver, Finding, Minute, Severity};
 use crate::minutes::Sum;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct State {
     amounts: [Amount; KINDS.len()],
-    quiet_until_us: i64,
+    told: Told,
 }
 
 /// What is added up, its unit, and how much of it is worth a look.
@@ -44,11 +44,12 @@ impl State {
         }
         let (excess, unit) = worst?;
         let score = context.population.recalibrated(&minute.entity.tenant, excess.score);
-        if minute.to_us() < self.quiet_until_us || score < context.levels.of(super::Window::Hour) {
+        let ratio = excess.seen / excess.expected.max(1.0);
+        let severity = if ratio >= 10.0 && excess.of_largest >= 3.0 { Severity::High } else { Severity::Medium };
+        let reached = score >= context.levels.of(super::Window::Hour);
+        if !reached || !self.told.is_due(excess.from_us, severity, excess.seen) {
             return None;
         }
-        self.quiet_until_us = excess.from_us + HOUR_US;
-        let ratio = excess.seen / excess.expected.max(1.0);
         let mut drivers = vec![Driver { dimension: "amount", value: unit.to_owned(), share: 1.0 }];
         drivers.extend(sole_drivers(minute, context));
         Some(Finding {
@@ -56,7 +57,7 @@ impl State {
             entity: minute.entity.clone(),
             from_us: excess.from_us,
             to_us: minute.to_us(),
-            severity: if ratio >= 10.0 && excess.of_largest >= 3.0 { Severity::High } else { Severity::Medium },
+            severity,
             score,
             expected: excess.expected,
             seen: excess.seen,

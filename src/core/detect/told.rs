@@ -16,6 +16,12 @@ pub(super) fn day_of(at_us: i64) -> u16 {
     u16::try_from(at_us.div_euclid(DAY_US)).unwrap_or(0)
 }
 
+/// A number with what it counts, such as `1 request`.
+pub(super) fn counted(count: f64, one: &str) -> String {
+    let plural = if count == 1.0 { "" } else { "s" };
+    format!("{count} {one}{plural}")
+}
+
 pub(super) fn driver(dimension: &'static str, value: String, share: f64) -> Driver {
     Driver { dimension, value, share }
 }

