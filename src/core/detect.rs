@@ -19,6 +19,7 @@ mod options;
 mod window;
 
 mod amount;
+mod attribution;
 mod baseline;
 mod peers;
 mod season;
@@ -52,6 +53,7 @@ pub mod zombie_access;
 mod instant;
 mod watch;
 
+pub use attribution::{Explanation, Leaves, attribute};
 pub use baseline::{Baseline, Test};
 pub use budget::{Levels, Window, suspicious};
 pub use context::{Context, Names, Population};

@@ -14,6 +14,7 @@ mod canary;
 mod contract;
 mod decode;
 mod engine;
+mod engine_bounds;
 mod identity;
 mod ingest_world;
 mod instant;

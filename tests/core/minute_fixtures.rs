@@ -91,7 +91,7 @@ pub(crate) fn read(detector: &str, file: &str) -> Fixture {
     parse(&text).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
 }
 
-/// A file's text.
+/// Reads the text of such a file.
 pub(crate) fn parse(text: &str) -> Result<Fixture, String> {
     let expects = text.lines().find_map(|line| line.strip_prefix("# expects: ")).and_then(|line| line.rsplit_once(' '));
     let mut minutes: BTreeMap<(i64, Entity), Minute> = BTreeMap::new();

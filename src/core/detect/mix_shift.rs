@@ -135,7 +135,7 @@ impl State {
         let route = self
             .routes
             .get(shift.raised)
-            .map_or_else(|| "routes it never called before".to_owned(), |&hash| context.names.resolve(hash));
+            .map_or_else(|| "other routes".to_owned(), |&hash| context.names.resolve(hash));
         let before = self.reference[shift.raised] / self.reference.iter().sum::<f32>().max(1.0);
         Some(Finding {
             detector: Detector::MixShift,

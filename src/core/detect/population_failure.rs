@@ -7,7 +7,7 @@
 //! score 3). Of those that explain nearly as much as the best, the most particular is named: a key before its tenant.
 //!
 //! Partials say with which cause an entity was refused, not which pairs of entities met; pairs and triples are found
-//! from events, by `attribution`.
+//! from events, by [`attribute`](super::attribute).
 //!
 //! Bounded: 65 536 candidates are remembered; the rest of a window counts in the totals only.
 

@@ -409,6 +409,3 @@ impl Role {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -104,6 +104,7 @@ impl KeyWatch {
             found.extend(finding);
             mix = ratio;
         }
+        self.off_hours.close_hour(&test, &self.baseline);
         let day = self.baseline.close_hour(hour_us, self.spike.is_frozen());
         if !young {
             let peers = |test: &Test| context.population.pace_beside(&entity.tenant, test, test.to_us);
