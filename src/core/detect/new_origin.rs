@@ -66,24 +66,20 @@ impl State {
         if !new.is_empty() {
             found.extend(self.judge(minute, context, &new));
         }
-        let day = day_of(minute.minute_us);
-        for (novelty, (kind, _, capacity)) in self.known.iter_mut().zip(DIMENSIONS) {
-            minute.of(kind).for_each(|hash| novelty.learn(day, hash, capacity));
-        }
     }
 
-    fn news(&self, minute: &Minute, context: &Context<'_>) -> Vec<New> {
+    /// Learns the minute; returns what of it could not be expected, for a key that is old enough to have habits.
+    fn news(&mut self, minute: &Minute, context: &Context<'_>) -> Vec<New> {
         let day = day_of(minute.minute_us);
         let mut new = Vec::new();
-        for (novelty, (kind, dimension, _)) in self.known.iter().zip(DIMENSIONS) {
-            if novelty.observations() < OBSERVATIONS_MIN || novelty.age_days_at(day) < AGE_DAYS_MIN {
-                continue;
-            }
-            for hash in minute.of(kind).filter(|hash| novelty.is_new(*hash)) {
-                let chance = novelty.chance();
-                let which = context.population.chance_of_new(&minute.entity.tenant, kind, hash);
-                new.push(New { kind, dimension, hash, score: -(chance * which).log10(), chance });
-            }
+        for &(kind, hash) in &minute.distinct {
+            let Some(at) = DIMENSIONS.iter().position(|(dimension, ..)| *dimension == kind) else { continue };
+            let (_, dimension, capacity) = DIMENSIONS[at];
+            let novelty = &mut self.known[at];
+            let is_grown = novelty.observations() >= OBSERVATIONS_MIN && novelty.age_days_at(day) >= AGE_DAYS_MIN;
+            let Some(chance) = novelty.observe(day, hash, capacity).filter(|_| is_grown) else { continue };
+            let which = context.population.chance_of_new(&minute.entity.tenant, kind, hash);
+            new.push(New { kind, dimension, hash, score: -(chance * which).log10(), chance });
         }
         new
     }
