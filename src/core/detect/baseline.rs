@@ -29,6 +29,7 @@ const PHI_MIN: f64 = 0.002;
 /// An entity younger than this is only learned from.
 const YOUNG_HOURS: u32 = 48;
 /// The first hours are taken as they come, or the level would have to be guessed.
+const WEEK_US: i64 = 7 * DAY_US;
 const RAW_HOURS: u32 = 24;
 
 /// Sums of the moment estimator of phi.
@@ -209,9 +210,13 @@ impl Baseline {
         self.level() * self.season.of(Slot::at(instant_us))
     }
 
-    /// Expected between two instants, hour by hour.
+    /// Expected between two instants, hour by hour; a span of more than a week is as many of its last week.
     #[must_use]
     pub fn between(&self, from_us: i64, to_us: i64) -> f64 {
+        let span_us = to_us.saturating_sub(from_us);
+        if span_us > WEEK_US {
+            return self.between(to_us - WEEK_US, to_us) * real(span_us) / real(WEEK_US);
+        }
         let (mut at, mut sum) = (from_us, 0.0);
         while at < to_us {
             let next = (at.div_euclid(HOUR_US) + 1).saturating_mul(HOUR_US).min(to_us);
