@@ -18,6 +18,7 @@ mod engine_bounds;
 mod identity;
 mod ingest_world;
 mod instant;
+mod ordinary;
 mod precedence;
 mod probes;
 mod probes_real;

@@ -191,6 +191,12 @@ impl Baseline {
         self.hours < YOUNG_HOURS
     }
 
+    /// Whether the last 24 hours are all of a grown entity.
+    #[must_use]
+    pub const fn knows_days(&self) -> bool {
+        self.hours >= YOUNG_HOURS + 24
+    }
+
     /// Counts an hour, over all slots.
     #[must_use]
     pub fn level(&self) -> f64 {
