@@ -50,12 +50,6 @@ impl Novelty {
         f64::from(self.observations)
     }
 
-    /// Distinct values held.
-    #[must_use]
-    pub fn distinct(&self) -> usize {
-        self.known.len()
-    }
-
     /// Days since the first observation, on a later day.
     #[must_use]
     pub fn age_days_at(&self, day: u16) -> u16 {
@@ -136,7 +130,7 @@ mod tests {
     #[test]
     fn an_app_whose_every_third_address_is_new_is_not_surprised() {
         let mut novelty = Novelty::default();
-        let shown = |minute: &u32| if minute % 3 == 0 { minute + 1_000 } else { 1 };
+        let shown = |minute: &u32| if minute.is_multiple_of(3) { minute + 1_000 } else { 1 };
         let new = (0..2_000_u32).filter(|minute| show(&mut novelty, 20_000, shown(minute))).count();
         assert!(new > 600, "{new}");
         assert!(score(&novelty) < 0.6, "{}", score(&novelty));
