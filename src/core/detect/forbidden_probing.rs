@@ -50,6 +50,9 @@ impl State {
         let paths = first_contacts(&mut self.seen, minute, Distinct::Forbidden);
         let routes = first_contacts(&mut self.seen, minute, Distinct::Route);
         self.paths_today = self.paths_today.saturating_add(paths);
+        if refused == 0 && routes == 0 {
+            return;
+        }
         // A new route that is refused is in both sets.
         let served = f64::from(routes.saturating_sub(paths));
         let odds = Odds::of(context.population.success_rate(&minute.entity.tenant));

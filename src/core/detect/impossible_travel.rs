@@ -50,6 +50,11 @@ impl State {
         self.count_homes(minute);
         // Where some were refused, the far one may have been.
         let all_served = minute.total[Sum::Refused] == 0;
+        let stays = |packed| self.place.is_some_and(|place| place.packed() == packed);
+        if minute.count(Distinct::Place) > 0 && minute.of(Distinct::Place).all(stays) {
+            self.place_us = minute.minute_us;
+            return;
+        }
         let places: Vec<Place> = minute.of(Distinct::Place).filter_map(Place::unpacked).collect();
         let Some(&last) = places.last().filter(|_| all_served) else { return };
         let before = self.place.map(|place| (place, self.place_us));

@@ -66,24 +66,20 @@ impl State {
         if !new.is_empty() {
             found.extend(self.judge(minute, context, &new));
         }
-        let day = day_of(minute.minute_us);
-        for (novelty, (kind, _, capacity)) in self.known.iter_mut().zip(DIMENSIONS) {
-            minute.of(kind).for_each(|hash| novelty.learn(day, hash, capacity));
-        }
     }
 
-    fn news(&self, minute: &Minute, context: &Context<'_>) -> Vec<New> {
+    /// Learns the minute; returns what of it could not be expected, for a key that is old enough to have habits.
+    fn news(&mut self, minute: &Minute, context: &Context<'_>) -> Vec<New> {
         let day = day_of(minute.minute_us);
         let mut new = Vec::new();
-        for (novelty, (kind, dimension, _)) in self.known.iter().zip(DIMENSIONS) {
-            if novelty.observations() < OBSERVATIONS_MIN || novelty.age_days_at(day) < AGE_DAYS_MIN {
-                continue;
-            }
-            for hash in minute.of(kind).filter(|hash| novelty.is_new(*hash)) {
-                let chance = novelty.chance();
-                let which = context.population.chance_of_new(&minute.entity.tenant, kind, hash);
-                new.push(New { kind, dimension, hash, score: -(chance * which).log10(), chance });
-            }
+        for &(kind, hash) in &minute.distinct {
+            let Some(at) = DIMENSIONS.iter().position(|(dimension, ..)| *dimension == kind) else { continue };
+            let (_, dimension, capacity) = DIMENSIONS[at];
+            let novelty = &mut self.known[at];
+            let is_grown = novelty.observations() >= OBSERVATIONS_MIN && novelty.age_days_at(day) >= AGE_DAYS_MIN;
+            let Some(chance) = novelty.observe(day, hash, capacity).filter(|_| is_grown) else { continue };
+            let which = context.population.chance_of_new(&minute.entity.tenant, kind, hash);
+            new.push(New { kind, dimension, hash, score: -(chance * which).log10(), chance });
         }
         new
     }
@@ -115,10 +111,10 @@ impl State {
         if score < level || self.told.covers(minute.minute_us - QUIET_US, severity) {
             return None;
         }
-        self.told.is_due(minute.minute_us, severity, 1.0).then(|| self.claim(minute, context, new, severity, score))
+        self.told.is_due(minute.minute_us, severity, 1.0).then(|| Self::claim(minute, context, new, severity, score))
     }
 
-    fn claim(&self, minute: &Minute, context: &Context<'_>, new: &[New], severity: Severity, score: f64) -> Finding {
+    fn claim(minute: &Minute, context: &Context<'_>, new: &[New], severity: Severity, score: f64) -> Finding {
         let weight = |new: &New| WEIGHTIEST.iter().position(|kind| *kind == new.kind);
         let mut news: Vec<&New> = new.iter().collect();
         news.sort_by(|a, b| weight(a).cmp(&weight(b)).then(b.score.total_cmp(&a.score)).then(a.hash.cmp(&b.hash)));
@@ -127,7 +123,6 @@ impl State {
         let what: Vec<String> =
             drivers.iter().take(3).map(|driver| format!("{} {}", driver.dimension, driver.value)).collect();
         let rarest = news.iter().map(|new| new.chance).fold(1.0, f64::min);
-        let seen_before: usize = self.known.iter().map(Novelty::distinct).max().unwrap_or(0);
         Finding {
             detector: Detector::NewOrigin,
             entity: minute.entity.clone(),
@@ -141,8 +136,7 @@ impl State {
             cause: None,
             summary: format!("{} was used with a new {}", minute.entity, what.join(", a new ")),
             quiet: format!(
-                "a key that changes more often: one observation in {:.0} of this one brings something new, and it holds \
-                 {seen_before} values",
+                "a key that changes more often: one observation in {:.0} of this one brings something new",
                 1.0 / rarest.max(1e-9)
             ),
             drivers,

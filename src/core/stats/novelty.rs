@@ -32,12 +32,6 @@ pub struct Novelty {
 }
 
 impl Novelty {
-    /// Whether `hash` is not among the values.
-    #[must_use]
-    pub fn is_new(&self, hash: u32) -> bool {
-        !self.known.iter().any(|known| known.hash == hash)
-    }
-
     /// The chance that an observation shows a value that was never shown.
     #[must_use]
     pub fn chance(&self) -> f64 {
@@ -56,28 +50,24 @@ impl Novelty {
         f64::from(self.observations)
     }
 
-    /// Distinct values held.
-    #[must_use]
-    pub fn distinct(&self) -> usize {
-        self.known.len()
-    }
-
     /// Days since the first observation, on a later day.
     #[must_use]
     pub fn age_days_at(&self, day: u16) -> u16 {
         day.max(self.day).saturating_sub(self.first_day)
     }
 
-    /// Takes in an observation on `day`, days since 1970. Beyond `capacity` the value that was not seen for longest
-    /// makes room.
-    pub fn learn(&mut self, day: u16, hash: u32, capacity: usize) {
+    /// Takes in an observation on `day`, days since 1970. For a value that is new, the chance that one had to come.
+    /// Beyond `capacity` the value that was not seen for longest makes room.
+    pub fn observe(&mut self, day: u16, hash: u32, capacity: usize) -> Option<f64> {
         self.advance(day);
-        self.observations += 1.0;
         if let Some(known) = self.known.iter_mut().find(|known| known.hash == hash) {
             known.seen_twice = true;
             known.last_day = known.last_day.max(day);
-            return;
+            self.observations += 1.0;
+            return None;
         }
+        let chance = self.chance();
+        self.observations += 1.0;
         if self.observations > LEARNT {
             self.appeared += 1.0;
         }
@@ -86,6 +76,7 @@ impl Novelty {
             self.known.swap_remove(oldest.unwrap_or(0));
         }
         self.known.push(Known { hash, last_day: day, seen_twice: false });
+        Some(chance)
     }
 
     fn advance(&mut self, day: u16) {
@@ -119,6 +110,11 @@ impl Novelty {
 mod tests {
     use super::Novelty;
 
+    /// Whether the value was new.
+    fn show(novelty: &mut Novelty, day: u16, hash: u32) -> bool {
+        novelty.observe(day, hash, 64).is_some()
+    }
+
     fn score(novelty: &Novelty) -> f64 {
         -novelty.chance().log10()
     }
@@ -126,14 +122,17 @@ mod tests {
     #[test]
     fn a_server_that_never_moves_makes_a_new_value_one_in_ten_thousand() {
         let mut novelty = Novelty::default();
-        (0..20_000_u32).for_each(|minute| novelty.learn(20_000, minute % 3, 64));
+        let new = (0..20_000_u32).filter(|minute| show(&mut novelty, 20_000, minute % 3)).count();
+        assert_eq!(new, 3);
         assert!(score(&novelty) >= 4.0, "{}", score(&novelty));
     }
 
     #[test]
     fn an_app_whose_every_third_address_is_new_is_not_surprised() {
         let mut novelty = Novelty::default();
-        (0..2_000_u32).for_each(|minute| novelty.learn(20_000, if minute % 3 == 0 { minute + 1_000 } else { 1 }, 64));
+        let shown = |minute: &u32| if minute.is_multiple_of(3) { minute + 1_000 } else { 1 };
+        let new = (0..2_000_u32).filter(|minute| show(&mut novelty, 20_000, shown(minute))).count();
+        assert!(new > 600, "{new}");
         assert!(score(&novelty) < 0.6, "{}", score(&novelty));
     }
 
@@ -141,7 +140,8 @@ mod tests {
     fn a_laptop_that_changes_place_daily_is_less_surprised_than_a_server() {
         let mut novelty = Novelty::default();
         for day in 0..30_u16 {
-            (0..480).for_each(|_| novelty.learn(20_000 + day, u32::from(day), 64));
+            let new = (0..480).filter(|_| show(&mut novelty, 20_000 + day, u32::from(day))).count();
+            assert_eq!(new, 1);
         }
         assert!((2.0..3.2).contains(&score(&novelty)), "{}", score(&novelty));
     }
@@ -149,12 +149,10 @@ mod tests {
     #[test]
     fn values_are_forgotten_after_ninety_days_and_the_oldest_makes_room() {
         let mut novelty = Novelty::default();
-        novelty.learn(100, 1, 2);
-        novelty.learn(150, 2, 2);
-        novelty.learn(160, 3, 2);
-        assert!(novelty.is_new(1) && !novelty.is_new(2) && !novelty.is_new(3));
-        novelty.learn(255, 3, 2);
-        assert!(novelty.is_new(2), "unused for 105 days");
+        let new = |novelty: &mut Novelty, day, hash| novelty.observe(day, hash, 2).is_some();
+        assert!(new(&mut novelty, 100, 1) && new(&mut novelty, 150, 2) && new(&mut novelty, 160, 3));
+        assert!(!new(&mut novelty, 160, 2), "the first made room, not the second");
+        assert!(new(&mut novelty, 255, 2), "unused for 95 days");
         assert_eq!(novelty.age_days_at(255), 155);
     }
 }

@@ -47,7 +47,7 @@ impl Spread {
         match self {
             Self::Exact(values) => f64::from(u8::try_from(values.len()).unwrap_or(u8::MAX)),
             Self::Estimated(registers) => {
-                let sum: f64 = registers.iter().map(|&register| 2_f64.powi(-i32::from(register))).sum();
+                let sum: f64 = registers.iter().map(|&register| half_to_the(register)).sum();
                 let empty = u8::try_from(registers.iter().filter(|&&register| register == 0).count()).unwrap_or(0);
                 let raw = ALPHA_M_M / sum;
                 if raw <= 160.0 && empty > 0 { 64.0 * (64.0 / f64::from(empty)).ln() } else { raw }
@@ -67,6 +67,11 @@ impl Spread {
             Self::Estimated(_) => REGISTERS,
         }
     }
+}
+
+/// 2^-n, put together from its bits: 64 of them are added for every count.
+const fn half_to_the(n: u8) -> f64 {
+    f64::from_bits((1_023 - n as u64) << 52)
 }
 
 fn note(registers: &mut [u8; REGISTERS], hash: u32) {
