@@ -20,6 +20,7 @@ mod identity;
 mod ingest_world;
 mod instant;
 mod keymisuse;
+mod ordinary;
 mod precedence;
 mod probes;
 mod probes_real;

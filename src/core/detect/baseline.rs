@@ -127,7 +127,8 @@ impl Test {
     /// The least count that would have reached `score`, within one in a thousand.
     #[must_use]
     pub fn threshold(&self, score: f64) -> f64 {
-        let (mut below, mut above) = (self.expected, self.expected.max(1.0) * 2.0);
+        // Whole numbers, so that the middle of two that are not neighbours lies between them.
+        let (mut below, mut above) = (self.expected.floor(), (self.expected.max(1.0) * 2.0).ceil());
         while upper_score(above, self.expected, self.r) < score && above < 1e15 {
             (below, above) = (above, above * 2.0);
         }
@@ -190,6 +191,12 @@ impl Baseline {
     #[must_use]
     pub const fn is_young(&self) -> bool {
         self.hours < YOUNG_HOURS
+    }
+
+    /// Whether the last 24 hours are all of a grown entity.
+    #[must_use]
+    pub const fn knows_days(&self) -> bool {
+        self.hours >= YOUNG_HOURS + 24
     }
 
     /// Counts an hour, over all slots.
