@@ -346,14 +346,7 @@ impl Columns {
         if !draft.response_body.is_empty() {
             read_response_body(draft, status);
         }
-        // A spent counter says that a limiter refused; the answer, where it is logged, says which limit.
-        if draft.limit_spent
-            && status >= 400
-            && draft.row.gateway_code.is_empty()
-            && draft.row.gateway_message.is_empty()
-        {
-            draft.row.gateway_code = "rate_limit_spent";
-        }
+        read_counters(draft, status);
         let row = &draft.row;
         let own_prefixes = options.key_prefixes.as_slice();
         let plain = |text| without_echoes(text, keys);
@@ -403,6 +396,20 @@ fn without_echoes<'t>(text: &'t str, keys: &[(u8, CredentialKind, Cow<'_, str>)]
     match echoes.next() {
         None => Cow::Borrowed(text),
         Some(first) => Cow::Owned(echoes.fold(text.replace(first, "…"), |text, key| text.replace(key, "…"))),
+    }
+}
+
+/// A spent counter says that a limiter refused. Which limit it was, the answer says where it is logged, except that
+/// Kong's is the same for all windows.
+fn read_counters(draft: &mut Draft<'_>, status: i16) {
+    let row = &mut draft.row;
+    if !matches!(status, 429 | 503) || !row.gateway_code.is_empty() {
+        return;
+    }
+    if draft.quota_spent {
+        row.gateway_code = "quota_spent";
+    } else if draft.limit_spent && row.gateway_message.is_empty() {
+        row.gateway_code = "rate_limit_spent";
     }
 }
 
