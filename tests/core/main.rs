@@ -10,6 +10,7 @@
 mod support;
 
 mod canary;
+mod classify;
 mod contract;
 mod decode;
 mod identity;
@@ -17,3 +18,4 @@ mod ingest_world;
 mod precedence;
 mod properties;
 mod tidiness;
+mod witnesses;
