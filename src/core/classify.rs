@@ -85,7 +85,7 @@ pub struct Memory {
 /// Names the cause of every refusal of a batch.
 #[must_use]
 pub fn classify(batch: Identified, options: &ClassifyOptions, memory: &mut Memory) -> Classified {
-    let mut columns = VerdictColumns::default();
+    let mut columns = VerdictColumns::for_rows(batch.events().len());
     memory.health.keep_for(batch.directory());
     let denied = Judge::new(&batch, options).judge(memory, &mut columns);
     let added = columns.finish();
@@ -351,8 +351,17 @@ struct Stored {
 }
 
 impl VerdictColumns {
-    fn push_none(&mut self) {
-        for column in [
+    fn for_rows(rows: usize) -> Self {
+        let mut columns = Self::default();
+        columns.texts().into_iter().for_each(|column| column.reserve(rows));
+        columns.alternatives.reserve(rows);
+        columns.evidence.reserve(rows);
+        columns.lag.reserve(rows);
+        columns
+    }
+
+    fn texts(&mut self) -> [&mut DictColumn; 7] {
+        [
             &mut self.denied_by,
             &mut self.cause,
             &mut self.cause_class,
@@ -360,9 +369,11 @@ impl VerdictColumns {
             &mut self.contradiction,
             &mut self.missing_field,
             &mut self.remedy,
-        ] {
-            column.push_code(None);
-        }
+        ]
+    }
+
+    fn push_none(&mut self) {
+        self.texts().into_iter().for_each(|column| column.push_code(None));
         self.alternatives.push_codes(&[]);
         self.evidence.push_codes(&[]);
         self.lag.push(None);
