@@ -12,6 +12,7 @@ mod support;
 
 mod alert_world;
 mod canary;
+mod classify;
 mod contract;
 mod decode;
 mod engine;
@@ -26,3 +27,4 @@ mod probes;
 mod probes_real;
 mod properties;
 mod tidiness;
+mod witnesses;
