@@ -1,6 +1,5 @@
 //! Which witness is believed: what happened first, what followed from it, and what a snapshot is worth that is old.
 
-use claviger_core::classify::ClassifyOptions;
 use claviger_core::event::Column;
 use claviger_core::identity::Table;
 use claviger_core::refine::{RefineOptions, Refiner};
@@ -24,7 +23,7 @@ fn key(more: Value) -> (Table, Value) {
 
 /// What is said of a request that was refused at the opening: every column of the verdict that is not null.
 fn verdict(as_of: i64, rows: &[(Table, Value)], refusal: &Value) -> String {
-    let mut refiner = Refiner::new(RefineOptions { decode: decode_options(), classify: ClassifyOptions::default() });
+    let mut refiner = Refiner::new(RefineOptions::new(decode_options()));
     let frame = line(0, 401, &secret("one"), refusal);
     let events = refiner.refine(&batch_of(&[&frame]), &directory(as_of, rows)).events;
     let hidden = [Column::Remedy, Column::DirectoryVersion];
