@@ -12,6 +12,8 @@ pub mod identity;
 
 pub mod lake;
 
+pub mod alert;
+
 pub mod pipeline;
 
 pub mod serve;
