@@ -97,6 +97,7 @@ impl<S: EventStore> Courier<S> {
             self.step(Input::Tick(now_us()));
             self.store_if_due();
             signals::Standing { desk: &self.desk, outbox: &self.outbox, rows: self.rows_waiting() }.emit();
+            let wake_at = self.wake_at();
             tokio::select! {
                 input = inbox.recv() => match input {
                     Some(input) => self.take_in(input),
@@ -106,7 +107,7 @@ impl<S: EventStore> Courier<S> {
                 Some(stored) = self.storing.join_next() => self.stored(stored),
                 Some(heard) = self.hearing.join_next() => self.heard(heard),
                 _ = hear.tick() => self.listen(),
-                () = sleep_until(self.wake_at()) => {}
+                () = sleep_until(wake_at) => {}
             }
         }
         // Who stops us may have a deadline of its own; what is not done then is done after the next start.
@@ -117,10 +118,11 @@ impl<S: EventStore> Courier<S> {
     async fn drain(&mut self) {
         while !self.sends.is_empty() || self.rows_waiting() > 0 {
             self.store_if_due();
+            let store_after = self.store_after;
             tokio::select! {
                 Some(answered) = self.sends.join_next() => self.answered(answered),
                 Some(stored) = self.storing.join_next() => self.stored(stored),
-                () = sleep_until(self.store_after) => {}
+                () = sleep_until(store_after) => {}
             }
         }
     }
