@@ -20,7 +20,7 @@ pub(super) struct Mailer {
 impl Mailer {
     pub(super) fn new(name: &str, spec: &MailSpec, allow_private: bool) -> Result<Self, SinkError> {
         let mailbox = |address: &String| {
-            let no_address = |_| SinkError::NoAddress { destination: name.to_owned(), address: address.clone() };
+            let no_address = |_| SinkError::NotAnAddress { destination: name.to_owned(), address: address.clone() };
             address.parse::<Mailbox>().map_err(no_address)
         };
         let to = spec.to.iter().map(mailbox).collect::<Result<_, _>>()?;

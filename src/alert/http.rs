@@ -55,7 +55,7 @@ impl Http {
             .connect_timeout(CONNECT_LIMIT.min(limit))
             .timeout(limit)
             .build()
-            .map_err(|source| SinkError::NoHttp { source })?;
+            .map_err(|source| SinkError::HttpUnavailable { source })?;
         Ok(Self { client, allow_private })
     }
 

@@ -45,7 +45,8 @@ impl Topic {
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", limit.as_millis().to_string());
         let producer = client.create_with_context(Acknowledgements);
-        let producer = producer.map_err(|source| SinkError::NoProducer { destination: name.to_owned(), source })?;
+        let producer =
+            producer.map_err(|source| SinkError::ProducerRefused { destination: name.to_owned(), source })?;
         Ok(Self { topic: topic.to_owned(), producer })
     }
 

@@ -20,28 +20,30 @@ use super::kafka::Topic;
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
     #[error("no HTTP client can be made")]
-    NoHttp { source: reqwest::Error },
+    HttpUnavailable { source: reqwest::Error },
     #[error("destination `{destination}`: no Kafka producer can be made")]
-    NoProducer { destination: String, source: rdkafka::error::KafkaError },
+    ProducerRefused { destination: String, source: rdkafka::error::KafkaError },
     #[error("destination `{destination}`: `{address}` is no mail address")]
-    NoAddress { destination: String, address: String },
+    NotAnAddress { destination: String, address: String },
     #[error("no TLS certificates of authorities are installed")]
-    NoCertificates,
+    CertificatesMissing,
 }
 
 impl Fault for SinkError {
     fn hint(&self) -> String {
         match self {
-            Self::NoHttp { .. } | Self::NoCertificates => "install the package `ca-certificates`".to_owned(),
-            Self::NoProducer { .. } => "check `[kafka]`: alerts use its brokers and options".to_owned(),
-            Self::NoAddress { .. } => "write `name@example.com` or `Name <name@example.com>`".to_owned(),
+            Self::HttpUnavailable { .. } | Self::CertificatesMissing => {
+                "install the package `ca-certificates`".to_owned()
+            }
+            Self::ProducerRefused { .. } => "check `[kafka]`: alerts use its brokers and options".to_owned(),
+            Self::NotAnAddress { .. } => "write `name@example.com` or `Name <name@example.com>`".to_owned(),
         }
     }
 
     fn blame(&self) -> Blame {
         match self {
-            Self::NoHttp { .. } | Self::NoCertificates => Blame::Environment,
-            Self::NoProducer { .. } | Self::NoAddress { .. } => Blame::Operator,
+            Self::HttpUnavailable { .. } | Self::CertificatesMissing => Blame::Environment,
+            Self::ProducerRefused { .. } | Self::NotAnAddress { .. } => Blame::Operator,
         }
     }
 }

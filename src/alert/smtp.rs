@@ -140,12 +140,12 @@ fn connector() -> Result<TlsConnector, SinkError> {
     let found = rustls_native_certs::load_native_certs();
     let (added, _unusable) = roots.add_parsable_certificates(found.certs);
     if added == 0 {
-        return Err(SinkError::NoCertificates);
+        return Err(SinkError::CertificatesMissing);
     }
     let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|_| SinkError::NoCertificates)?
+        .map_err(|_| SinkError::CertificatesMissing)?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(TlsConnector::from(Arc::new(config)))

@@ -1,5 +1,7 @@
 //! Notices against destinations that fail in every way there is, a mail server, and a real Alertmanager.
 
+#![expect(clippy::disallowed_methods, reason = "a test's servers end with its runtime")]
+
 mod fault_server;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -233,7 +235,7 @@ async fn a_mail_is_complete_and_a_line_of_a_dot_does_not_end_it() {
     ));
     let sinks = Sinks::new(&plan(&config), &config.kafka).expect("destinations");
     let mut naive = finding("k_ü", 0);
-    naive.summary = "é".repeat(200);
+    naive.summary = "the end".to_owned();
     assert_eq!(sinks.deliver("mail", &notice_of(&naive)).await, Answer::Accepted);
     let session = mail.session.await.expect("one session");
     assert!(
@@ -242,8 +244,8 @@ async fn a_mail_is_complete_and_a_line_of_a_dot_does_not_end_it() {
     );
     let message = session.message.replace("\r\n", "\n");
     assert!(message.contains("From: Claviger <claviger@example.com>"), "{message}");
-    assert!(message.contains("Subject: =?utf-8?"), "{message}");
-    assert!(message.lines().all(|line| line.len() <= 998), "{message}");
+    assert!(message.contains("possible key theft: key =?utf-8?b?"), "{message}");
+    assert!(message.ends_with("\n\n.\n..\nthe end\n"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -301,7 +303,7 @@ async fn what_people_do_on_the_lake_reaches_the_running_task_and_outlives_it() {
         row["incident_id"].as_str().expect("an id").to_owned()
     };
     let (taken, benign) = (id("k_1"), id("k_2"));
-    assert_eq!(claviger(&["ack", &taken[..6], "--by", "ada"]).0, Some(0));
+    assert_eq!(claviger(&["ack", taken.get(..6).expect("an id"), "--by", "ada"]).0, Some(0));
     assert_eq!(claviger(&["feedback", &benign, "--benign", "--by", "ada", "--note", "office moved"]).0, Some(0));
     assert_eq!(claviger(&["ack", "ffff"]).0, Some(2));
     let actions = |id: &str| by_key(&server.heard("steady"))[&format!("claviger-{id}")].clone();
@@ -362,7 +364,8 @@ async fn a_real_alertmanager_takes_fires_and_ends_an_alert() {
             let body = answer.split_once("\r\n\r\n").expect("a body").1;
             let start = body.find('[').expect("a list");
             let end = body.rfind(']').expect("a list");
-            let all: Vec<serde_json::Value> = serde_json::from_str(&body[start..=end]).expect("JSON");
+            let all: Vec<serde_json::Value> =
+                serde_json::from_str(body.get(start..=end).expect("a list")).expect("JSON");
             all.into_iter().filter(|alert| alert["labels"]["entity"] == key.as_str()).collect::<Vec<_>>()
         })
     };
