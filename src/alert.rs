@@ -2,9 +2,9 @@
 //! sends notices.
 //!
 //! ```text
-//! findings, watermark ─► courier (Desk, Outbox) ─► sends, each on its own ─► answers ─┐
-//!                          │        ▲     ▲──────────────────────────────────────────┘
-//!                          └─► rows ┴─ what people did (table `incidents`)
+//! Found (of detect) ─► courier (Desk, Outbox) ─► sends, each on its own ─► answers ─┐
+//!                        │        ▲     ▲──────────────────────────────────────────┘
+//!                        └─► rows ┴─ what people did (table `incidents`)
 //! ```
 //!
 //! Promise: whatever the destinations and the lake do, no notice waits for anything but its own destination, and for its
@@ -23,6 +23,6 @@ mod sinks;
 mod smtp;
 mod store;
 
-pub use courier::{AlertInput, Courier};
+pub use courier::Courier;
 pub use sinks::{SinkError, Sinks};
 pub use store::{EventStore, Events, LakeEvents, MemoryEvents};

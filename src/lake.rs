@@ -38,8 +38,9 @@ pub use durable::{DurableFiles, Sync};
 pub use encode::{EncodedFile, Encoder, FileLimits};
 pub use error::LakeError;
 pub use incidents::IncidentTable;
-pub use maintain::{Maintenance, compact, maintain, tidy};
+pub use maintain::{Maintenance, compact, maintain, tidy, vacuum};
 pub use table::Table;
+pub(crate) use writer::trimmed;
 pub use writer::{Signal, Writer, WriterOptions};
 
 use encode::SharedStore;

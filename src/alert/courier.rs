@@ -7,7 +7,6 @@ use std::time::Duration;
 use chrono::Utc;
 use claviger_core::alert::{Action, Answer, Attempt, Claim, Desk, Happening, IncidentEvent, Incidents, Input, Outbox};
 use claviger_core::config::AlertPlan;
-use claviger_core::detect::Finding;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
@@ -15,16 +14,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use super::signals;
 use super::sinks::Sinks;
 use super::store::{EventStore, Events};
+use crate::detect::Found;
 use crate::pipeline::AnyFault;
-
-/// What the detectors report.
-#[derive(Clone, Debug)]
-pub enum AlertInput {
-    /// Findings of windows that closed together.
-    Findings(Vec<Finding>),
-    /// Event time has come so far, UTC microseconds.
-    Watermark(i64),
-}
 
 /// Rows are stored at most so often: each time is a commit.
 const STORE_INTERVAL: Duration = Duration::from_secs(1);
@@ -90,7 +81,7 @@ impl<S: EventStore> Courier<S> {
     ///
     /// # Errors
     /// Never: what fails is tried again. Only so that it can stand among the stages.
-    pub async fn run(mut self, mut inbox: mpsc::Receiver<AlertInput>) -> Result<(), AnyFault> {
+    pub async fn run(mut self, mut inbox: mpsc::Receiver<Found>) -> Result<(), AnyFault> {
         let mut hear = interval(HEAR_INTERVAL);
         hear.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -99,8 +90,8 @@ impl<S: EventStore> Courier<S> {
             signals::Standing { desk: &self.desk, outbox: &self.outbox, rows: self.rows_waiting() }.emit();
             let wake_at = self.wake_at();
             tokio::select! {
-                input = inbox.recv() => match input {
-                    Some(input) => self.take_in(input),
+                found = inbox.recv() => match found {
+                    Some(found) => self.take_in(&found),
                     None => break,
                 },
                 Some(answered) = self.sends.join_next() => self.answered(answered),
@@ -144,23 +135,17 @@ impl<S: EventStore> Courier<S> {
         if stores { wake_at.min(self.store_after.max(now)) } else { wake_at }
     }
 
-    fn take_in(&mut self, input: AlertInput) {
-        match input {
-            AlertInput::Findings(findings) => {
-                let fresh = findings
-                    .iter()
-                    .map(Claim::of)
-                    .filter(|claim| self.stored_findings.insert((claim.to_us, claim.finding.clone())));
-                self.pending.findings.extend(fresh);
-                let events = self.desk.observe(&findings);
-                self.enter(events);
-            }
-            AlertInput::Watermark(watermark_us) => {
-                let events = self.desk.advance(watermark_us);
-                self.enter(events);
-                let forgotten_us = watermark_us.saturating_sub(FINDINGS_REMEMBERED_US);
-                self.stored_findings = self.stored_findings.split_off(&(forgotten_us, String::new()));
-            }
+    fn take_in(&mut self, Found { findings, watermark_us }: &Found) {
+        let fresh = findings.iter().map(Claim::of);
+        let fresh = fresh.filter(|claim| self.stored_findings.insert((claim.to_us, claim.finding.clone())));
+        self.pending.findings.extend(fresh);
+        let events = self.desk.observe(findings);
+        self.enter(events);
+        if let Some(watermark_us) = *watermark_us {
+            let events = self.desk.advance(watermark_us);
+            self.enter(events);
+            let forgotten_us = watermark_us.saturating_sub(FINDINGS_REMEMBERED_US);
+            self.stored_findings = self.stored_findings.split_off(&(forgotten_us, String::new()));
         }
     }
 

@@ -7,6 +7,7 @@
 //! Secrets never leave through `Debug`, `Display` or serialisation: both show `***`.
 
 mod alert;
+mod detect;
 mod layers;
 mod secrets;
 mod units;
@@ -20,6 +21,7 @@ pub use alert::{
     Alert, AlertPlan, Destination, InhibitionOption, MailSpec, MailTls, QuietOption, RouteOption, Sink, SinkKind,
     SinkSpec,
 };
+pub use detect::{Detect, DetectorName, Money};
 pub use layers::VARIABLE_PREFIX;
 pub use secrets::{ClientOptions, SECRET_FILE_PREFIX, Secret};
 pub use units::{Bytes, Millis};
@@ -43,6 +45,7 @@ pub struct Config {
     pub identity: Identity,
     pub lake: Lake,
     pub alert: Alert,
+    pub detect: Detect,
     pub serve: Serve,
     pub pipeline: Pipeline,
     pub telemetry: Telemetry,
@@ -225,6 +228,7 @@ impl Config {
                 return wrong(key, "must be at least 1");
             }
         }
+        self.detect.check()?;
         self.alert.plan().map(drop)
     }
 
@@ -248,7 +252,7 @@ impl Config {
             propagation_window_us: us(self.identity.propagation_window_ms),
             ..ClassifyOptions::default()
         };
-        RefineOptions { decode, classify }
+        RefineOptions { classify, ..RefineOptions::new(decode) }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod start;
 
 pub mod event;
 pub mod secret;
+pub mod stats;
 pub mod time;
 
 pub mod reject;
@@ -33,6 +34,8 @@ mod json;
 pub mod cause;
 
 pub mod decode;
+
+pub mod geo;
 
 pub mod identity;
 
@@ -49,3 +52,5 @@ pub mod refine;
 pub mod lake;
 
 pub mod ingest;
+
+pub mod keymisuse;

@@ -7,7 +7,8 @@ mod fault_server;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use claviger::alert::{AlertInput, Courier, EventStore, LakeEvents, MemoryEvents, Sinks};
+use claviger::alert::{Courier, EventStore, LakeEvents, MemoryEvents, Sinks};
+use claviger::detect::Found;
 use claviger::lake::Lake;
 use claviger_core::alert::{Answer, Happening, IncidentEvent, Notice, NoticeAction};
 use claviger_core::config::{AlertPlan, Config};
@@ -66,7 +67,7 @@ fn this_minute() -> i64 {
 }
 
 struct Running {
-    input: mpsc::Sender<AlertInput>,
+    input: mpsc::Sender<Found>,
     task: JoinHandle<()>,
 }
 
@@ -81,11 +82,14 @@ impl Running {
     }
 
     async fn findings(&self, findings: Vec<Finding>) {
-        self.input.send(AlertInput::Findings(findings)).await.expect("the task runs");
+        self.input.send(Found { findings, watermark_us: None }).await.expect("the task runs");
     }
 
     async fn watermark(&self, minute: i64) {
-        self.input.send(AlertInput::Watermark(minute * MINUTE)).await.expect("the task runs");
+        self.input
+            .send(Found { findings: Vec::new(), watermark_us: Some(minute * MINUTE) })
+            .await
+            .expect("the task runs");
     }
 
     async fn stop(self) {

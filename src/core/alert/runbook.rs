@@ -63,6 +63,8 @@ const fn column(kind: EntityKind) -> &'static str {
         EntityKind::Source => "client_network",
         EntityKind::Tenant => "tenant_id",
         EntityKind::Route => "method || ' ' || route",
+        EntityKind::Gateway => "gateway",
+        EntityKind::Principal => "principal_id",
     }
 }
 

@@ -1,0 +1,284 @@
+//! Who is attacked, and when: keys and hours in which the attack can be what its name says.
+//!
+//! A spike hits a key that sends something, a thief takes a server's key, offices are visited in their night. Apart
+//! from that the choice is random. One key is attacked again only when there are too few, and then days later.
+
+use super::{Attack, AttackKind, Grade};
+use crate::keymisuse::calendar::{DAY, DAYS, HOUR, LEARN_DAYS, MINUTE, START, is_weekend, local, next_local};
+use crate::keymisuse::catalog::Role;
+use crate::keymisuse::draw::Draw;
+use crate::keymisuse::world::{Archetype, World};
+
+/// Requests an hour that a spike or a heavy answer needs to stand on.
+const BUSY: f64 = 5.0;
+/// Requests an hour of a tenant in which a share of failures can be seen.
+const CROWD: f64 = 18.0;
+/// Requests an hour below which a key has no habits that a fortnight could teach.
+const KNOWN: f64 = 0.4;
+
+/// Kinds whose hosts are scarce choose first.
+const ORDER: &[AttackKind] = &[
+    AttackKind::DormantKey,
+    AttackKind::OffHours,
+    AttackKind::BruteForce,
+    AttackKind::RevokedKey,
+    AttackKind::TokenSpike,
+    AttackKind::VolumeSpike,
+    AttackKind::Exfiltration,
+    AttackKind::FailureShift,
+    AttackKind::PopulationFault,
+    AttackKind::StolenKey,
+    AttackKind::SharedKey,
+    AttackKind::CompoundTheft,
+    AttackKind::Enumeration,
+    AttackKind::UnauthorisedEndpoints,
+    AttackKind::PathScanning,
+    AttackKind::KeyGuessing,
+    AttackKind::CredentialStuffing,
+];
+
+/// All attacks of an instance, by start. Keys whose end the plan needs (revoked, forgotten) get it here.
+pub(crate) fn plan(world: &mut World) -> Vec<Attack> {
+    let mut draw = Draw::stream(world.seed, 2);
+    let mut planner = Planner { taken: Vec::new() };
+    let mut attacks = Vec::new();
+    for &kind in ORDER {
+        for instance in 0..world.size.instances() {
+            for &grade in Grade::ALL {
+                let attack = planner.place(world, kind, grade, instance, &mut draw);
+                prepare(world, &attack);
+                attacks.push(attack);
+            }
+        }
+    }
+    attacks.sort_by_key(|attack| (attack.start, attack.kind, attack.grade));
+    attacks
+}
+
+/// What must have happened before.
+fn prepare(world: &mut World, attack: &Attack) {
+    let key = &mut world.keys[attack.key];
+    match attack.kind {
+        AttackKind::RevokedKey => {
+            let at = attack.start - attack.grade.of([2, 4, 6]) * DAY;
+            key.revoked_at = Some(at);
+            key.used.1 = at;
+        }
+        AttackKind::DormantKey => key.used.1 = attack.start - attack.grade.of([90, 60, 45]) * DAY,
+        AttackKind::VolumeSpike
+        | AttackKind::StolenKey
+        | AttackKind::UnauthorisedEndpoints
+        | AttackKind::BruteForce
+        | AttackKind::KeyGuessing
+        | AttackKind::CredentialStuffing
+        | AttackKind::SharedKey
+        | AttackKind::Enumeration
+        | AttackKind::PathScanning
+        | AttackKind::Exfiltration
+        | AttackKind::OffHours
+        | AttackKind::FailureShift
+        | AttackKind::TokenSpike
+        | AttackKind::CompoundTheft
+        | AttackKind::PopulationFault => {}
+    }
+}
+
+struct Planner {
+    /// Key, or tenant for kinds that hit one, with start and end.
+    taken: Vec<(Target, i64, i64)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Key(usize),
+    Tenant(usize),
+    Everybody,
+}
+
+impl Target {
+    /// Peace between two attacks on the same target.
+    const fn rest(self) -> i64 {
+        match self {
+            Self::Key(_) => 2 * DAY,
+            Self::Tenant(_) => DAY,
+            Self::Everybody => 2 * HOUR,
+        }
+    }
+}
+
+impl Planner {
+    fn place(&mut self, world: &World, kind: AttackKind, grade: Grade, instance: usize, draw: &mut Draw) -> Attack {
+        let mut candidates: Vec<usize> = (0..world.keys.len()).filter(|&key| suits(world, key, kind)).collect();
+        if candidates.is_empty() {
+            candidates = (0..world.keys.len()).collect();
+        }
+        draw.shuffle(&mut candidates);
+        candidates.sort_by_key(|&key| self.uses(target(world, kind, key)));
+        let duration = Attack::duration(kind, grade, instance);
+        let mut chosen = (candidates[0], earliest(kind));
+        'search: for &key in &candidates {
+            for _ in 0..60 {
+                let start = start(world, kind, key, duration, draw);
+                chosen = (key, start);
+                if fits(world, kind, key, start) && self.is_free(target(world, kind, key), start, start + duration) {
+                    break 'search;
+                }
+            }
+        }
+        let (key, start) = chosen;
+        self.taken.push((target(world, kind, key), start, start + duration));
+        Attack {
+            kind,
+            grade,
+            instance,
+            key,
+            names_key: names_key(kind, grade),
+            tenant: world.keys[key].tenant,
+            start,
+            end: start + duration,
+            seed: draw.bits(),
+        }
+    }
+
+    fn uses(&self, target: Target) -> usize {
+        self.taken.iter().filter(|(other, ..)| *other == target).count()
+    }
+
+    fn is_free(&self, target: Target, start: i64, end: i64) -> bool {
+        self.taken
+            .iter()
+            .all(|&(other, from, to)| other != target || start > to + target.rest() || end < from - target.rest())
+    }
+}
+
+fn target(world: &World, kind: AttackKind, key: usize) -> Target {
+    match kind {
+        AttackKind::FailureShift => Target::Tenant(world.keys[key].tenant),
+        AttackKind::PopulationFault => Target::Everybody,
+        AttackKind::VolumeSpike
+        | AttackKind::StolenKey
+        | AttackKind::UnauthorisedEndpoints
+        | AttackKind::BruteForce
+        | AttackKind::KeyGuessing
+        | AttackKind::CredentialStuffing
+        | AttackKind::DormantKey
+        | AttackKind::RevokedKey
+        | AttackKind::SharedKey
+        | AttackKind::Enumeration
+        | AttackKind::PathScanning
+        | AttackKind::Exfiltration
+        | AttackKind::OffHours
+        | AttackKind::TokenSpike
+        | AttackKind::CompoundTheft => Target::Key(key),
+    }
+}
+
+const fn names_key(kind: AttackKind, grade: Grade) -> bool {
+    !matches!(
+        (kind, grade),
+        (
+            AttackKind::KeyGuessing
+                | AttackKind::CredentialStuffing
+                | AttackKind::FailureShift
+                | AttackKind::PopulationFault,
+            _
+        ) | (AttackKind::PathScanning, Grade::Easy | Grade::Medium)
+    )
+}
+
+/// Whether the attack on the key would be what it is called.
+fn suits(world: &World, key: usize, kind: AttackKind) -> bool {
+    let row = &world.keys[key];
+    let level = row.volume.level;
+    let alive = row.used == (i64::MIN, i64::MAX) && row.replaced_by.is_none();
+    let server = matches!(row.archetype, Archetype::Server | Archetype::Partner);
+    alive
+        && match kind {
+            AttackKind::DormantKey => row.archetype == Archetype::Rare,
+            AttackKind::OffHours => row.archetype == Archetype::Office && level >= KNOWN,
+            AttackKind::BruteForce => row.signs,
+            AttackKind::RevokedKey => server && (KNOWN..BUSY).contains(&level),
+            AttackKind::TokenSpike => row.role == Role::Ai && level >= BUSY / 2.0,
+            AttackKind::VolumeSpike => server && level >= BUSY || row.archetype == Archetype::Mobile && level >= BUSY,
+            AttackKind::Exfiltration => server && row.role != Role::Ai && level >= BUSY,
+            AttackKind::FailureShift => tenant_expected(world, row.tenant, None) >= CROWD,
+            AttackKind::PopulationFault => true,
+            AttackKind::SharedKey | AttackKind::CompoundTheft | AttackKind::StolenKey => {
+                row.archetype == Archetype::Server && level >= KNOWN
+            }
+            AttackKind::Enumeration => server && row.role != Role::Ai && level >= KNOWN,
+            AttackKind::UnauthorisedEndpoints => server && level >= KNOWN,
+            AttackKind::PathScanning => server && level >= KNOWN,
+            AttackKind::KeyGuessing | AttackKind::CredentialStuffing => row.archetype == Archetype::Mobile,
+        }
+}
+
+/// Requests an hour of a tenant's keys: on average, or in the hour from an instant.
+fn tenant_expected(world: &World, tenant: usize, at: Option<i64>) -> f64 {
+    let steady = |archetype| !matches!(archetype, Archetype::Rare | Archetype::Cron);
+    let of_tenant = |key: &usize| world.keys[*key].tenant == tenant && steady(world.keys[*key].archetype);
+    let keys = (0..world.keys.len()).filter(of_tenant);
+    keys.map(|key| at.map_or(world.keys[key].volume.level, |at| world.expected(key, at))).sum()
+}
+
+const fn earliest(kind: AttackKind) -> i64 {
+    // A revocation needs its days of silence after the first fortnight has begun.
+    START + LEARN_DAYS * DAY + if matches!(kind, AttackKind::RevokedKey) { 2 * DAY } else { HOUR }
+}
+
+fn start(world: &World, kind: AttackKind, key: usize, duration: i64, draw: &mut Draw) -> i64 {
+    let (from, to) = (earliest(kind), START + DAYS * DAY - duration - HOUR);
+    let minutes = ((to - from) / MINUTE).unsigned_abs();
+    let at = from + i64::try_from(draw.below(minutes)).unwrap_or(0) * MINUTE;
+    match kind {
+        AttackKind::OffHours => {
+            let three = next_local(world.city_of(key), at, 3);
+            if three > to { three - DAY } else { three }
+        }
+        AttackKind::VolumeSpike
+        | AttackKind::StolenKey
+        | AttackKind::UnauthorisedEndpoints
+        | AttackKind::BruteForce
+        | AttackKind::KeyGuessing
+        | AttackKind::CredentialStuffing
+        | AttackKind::DormantKey
+        | AttackKind::RevokedKey
+        | AttackKind::SharedKey
+        | AttackKind::Enumeration
+        | AttackKind::PathScanning
+        | AttackKind::Exfiltration
+        | AttackKind::FailureShift
+        | AttackKind::TokenSpike
+        | AttackKind::CompoundTheft
+        | AttackKind::PopulationFault => at,
+    }
+}
+
+/// Whether the hour is right.
+fn fits(world: &World, kind: AttackKind, key: usize, start: i64) -> bool {
+    let expected = world.expected(key, start);
+    let level = world.keys[key].volume.level;
+    match kind {
+        AttackKind::VolumeSpike => expected >= BUSY,
+        AttackKind::StolenKey => expected >= 0.8 * level,
+        AttackKind::FailureShift => tenant_expected(world, world.keys[key].tenant, Some(start)) >= CROWD,
+        // By day in Europe and morning in America, when most of the traffic is there.
+        AttackKind::PopulationFault => (9..16).contains(&((start - START) / HOUR).rem_euclid(24)),
+        AttackKind::TokenSpike => expected >= 0.5 * level,
+        AttackKind::OffHours => {
+            let city = world.city_of(key);
+            world.keys[key].volume.is_quiet(city, start) && !is_weekend(local(city, start).1)
+        }
+        AttackKind::UnauthorisedEndpoints
+        | AttackKind::BruteForce
+        | AttackKind::KeyGuessing
+        | AttackKind::CredentialStuffing
+        | AttackKind::DormantKey
+        | AttackKind::RevokedKey
+        | AttackKind::SharedKey
+        | AttackKind::Enumeration
+        | AttackKind::PathScanning
+        | AttackKind::Exfiltration
+        | AttackKind::CompoundTheft => true,
+    }
+}
