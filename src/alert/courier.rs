@@ -55,7 +55,8 @@ impl<S: EventStore> Courier<S> {
     /// # Errors
     /// The store cannot be read: starting without it would tell everybody of everything again.
     pub async fn start(plan: &AlertPlan, sinks: Sinks, mut store: S) -> Result<Self, AnyFault> {
-        let events = store.load().await?;
+        let mut events = store.load().await?;
+        events.sort_by_key(|event| event.sequence);
         let stored_findings = store.known_findings().await?.into_iter().collect();
         let reaches = plan.sinks.iter().map(|(name, sink)| (name.clone(), sink.reach.clone()));
         let mut outbox = Outbox::new(plan.patience, reaches, now_us());

@@ -51,8 +51,9 @@ pub(super) struct Standing<'a> {
 impl Standing<'_> {
     #[expect(clippy::cast_precision_loss, reason = "gauges are floating point; 2^53 is beyond any of these")]
     pub(super) fn emit(&self) {
+        let counts = self.desk.count_by_status();
         for status in ["open", "acknowledged", "resolved"] {
-            let count = self.desk.count_by_status().get(status).copied().unwrap_or(0);
+            let count = counts.get(status).copied().unwrap_or(0);
             gauge!("claviger_alert_incidents", "status" => status).set(count as f64);
         }
         let waiting: usize = self.outbox.waiting().map(|(_, waiting)| waiting).sum();
