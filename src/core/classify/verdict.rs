@@ -26,59 +26,52 @@ pub struct Verdict {
 #[must_use]
 pub fn decide(facts: &Facts<'_>) -> Verdict {
     let mut holding = RULES.iter().filter(|(_, rule)| rule(facts).is_some());
-    let first_rule = holding.next();
-    let first = first_rule.and_then(|(cause, rule)| Some((*cause, rule(facts)?)));
-    let mut alternatives: Vec<RootCause> = Vec::with_capacity(ALTERNATIVES_MAX);
-    for (cause, _) in holding {
-        if !alternatives.contains(cause) {
-            alternatives.push(*cause);
-        }
-    }
-    alternatives.truncate(ALTERNATIVES_MAX);
-    let word = cause_of_word(facts.word);
-    let outdated = first_rule.is_some_and(|(_, rule)| rests_on_an_old_directory(rule, facts));
+    let leading = holding.next();
+    let by_rule = leading.and_then(|(cause, rule)| Some((*cause, rule(facts)?)));
+    let by_word = cause_of_word(facts.word);
+    let outdated = leading.is_some_and(|(_, rule)| rests_on_an_old_directory(rule, facts));
 
     // A guess from times is worth less than what the gateway says, and so is a directory past its freshness limit.
-    let speaks_against = |cause: RootCause| word.is_some_and(|said| said.class() != cause.class());
-    let by_rule =
-        first.filter(|(cause, confidence)| *confidence > Confidence::Possible && !(outdated && speaks_against(*cause)));
-    let (cause, confidence) = match (by_rule, word, first) {
+    let speaks_against = |cause: RootCause| by_word.is_some_and(|said| said.class() != cause.class());
+    let believed = by_rule
+        .filter(|(cause, confidence)| *confidence > Confidence::Possible && !(outdated && speaks_against(*cause)));
+    let (cause, confidence) = match (believed, by_word, by_rule) {
         (Some(verdict), ..) => verdict,
         (None, Some(cause), _) => (cause, Confidence::Possible),
         (None, None, Some(verdict)) => verdict,
         (None, None, None) => (RootCause::Undecidable, Confidence::Possible),
     };
-    alternatives.retain(|other| *other != cause);
-    if let Some((guess, _)) = first
-        && guess != cause
-    {
-        alternatives.insert(0, guess);
-    }
-    if let Some(said) = word
-        && said != cause
-        && !agrees(facts.word, cause)
-        && !alternatives.contains(&said)
-    {
-        alternatives.push(said);
-    }
-    alternatives.truncate(ALTERNATIVES_MAX);
+    let overruled = outdated && by_rule.is_some_and(|(guess, _)| guess != cause);
 
     let mut evidence = evidence(facts, cause);
     if outdated || facts.stale && cause == RootCause::Undecidable {
         evidence.push("directory=past its freshness limit".to_owned());
     }
+    let said = by_word.filter(|_| !agrees(facts.word, cause));
     Verdict {
         cause,
         confidence,
-        contradiction: contradiction(facts, cause, by_rule.is_none()).or_else(|| {
-            let other_way_round = outdated && first.is_some_and(|(guess, _)| guess != cause);
-            other_way_round
-                .then_some("the gateway says otherwise than the directory, which is past its freshness limit")
+        alternatives: alternatives(cause, leading.into_iter().chain(holding).map(|(cause, _)| *cause).chain(said)),
+        contradiction: contradiction(facts, cause, believed.is_none()).or_else(|| {
+            overruled.then_some("the gateway says otherwise than the directory, which is past its freshness limit")
         }),
         evidence,
         missing_field: (cause == RootCause::Undecidable).then(|| missing_field(facts)),
-        alternatives,
     }
+}
+
+/// The first of the causes that fit besides `cause`, each once.
+fn alternatives(cause: RootCause, fitting: impl Iterator<Item = RootCause>) -> Vec<RootCause> {
+    let mut kept = Vec::with_capacity(ALTERNATIVES_MAX);
+    for other in fitting {
+        if kept.len() == ALTERNATIVES_MAX {
+            break;
+        }
+        if other != cause && !kept.contains(&other) {
+            kept.push(other);
+        }
+    }
+    kept
 }
 
 /// Whether a vague word means the more exact cause as well.
