@@ -11,6 +11,7 @@ mod incidents;
 mod query;
 mod replay;
 mod run;
+mod service;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use claviger_core::fault::{Blame, Fault};

@@ -10,6 +10,8 @@ pub mod source;
 
 pub mod identity;
 
+pub mod geography;
+
 pub mod lake;
 
 pub mod detect;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! source thread ──raw queue──► refine (blocking threads, order kept) ──refined queue──► lake
-//!        ◄──────────────────────────── reactions: seek, committed ─────────────────────────┘
+//!        ◄──────────────────────────── reactions: seek, committed ─────────────────────────┤
+//!                                                                     detection ──► alerts ◄┘
 //! ```
 //!
 //! A stop signal stops the source only. Its last event and the closing of the queues carry the end downstream;
@@ -94,6 +95,8 @@ pub struct Parts<R, S, D> {
     pub refiners: Vec<R>,
     pub directory: watch::Receiver<Arc<D>>,
     pub sink: S,
+    /// Stages that end by themselves once the flow has ended: detection, delivery.
+    pub behind: Vec<(&'static str, BoxFuture<'static, Result<(), AnyFault>>)>,
     pub beside: Vec<(&'static str, BoxFuture<'static, Result<(), AnyFault>>)>,
     pub health: Arc<Health>,
 }
@@ -124,6 +127,7 @@ where
     flow.spawn("refine", stages::refine(raw_out, refined_in, parts.directory, parts.refiners, Arc::clone(&health)));
     flow.spawn("lake", stages::store(refined_out, parts.sink, reactions_in, health));
     flow.spawn_blocking("source", source.join);
+    parts.behind.into_iter().for_each(|(name, stage)| flow.spawn(name, stage));
     let mut beside = Stages::default();
     parts.beside.into_iter().for_each(|(name, stage)| beside.spawn(name, stage));
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 use clap::Args;
 use claviger_core::config::{Config, ConfigError};
 
-use super::run::{ingest, stop_signal};
+use super::run::stop_signal;
+use super::service::serve;
 use super::{Answer, Failure};
 use crate::demo::company::{AI_PREFIX, LIVE_PREFIX, TEST_PREFIX};
 use crate::demo::run::{Options, Seat, Voice};
@@ -77,7 +78,7 @@ async fn pipeline(seat: Seat) -> Result<(), Failure> {
     };
     let (consumed, verdicts) = (seat.consumed, seat.verdicts);
     let watched = |sink| Watched::new(sink, consumed, verdicts);
-    Box::pin(ingest(&config, pepper, refresher, health, watched, stop)).await
+    Box::pin(serve(&config, pepper, refresher, health, watched, |events| events, stop)).await
 }
 
 /// What an operator would write for it.

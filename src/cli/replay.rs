@@ -20,7 +20,8 @@ use claviger_core::secret::Pepper;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::runtime::Handle;
 
-use super::run::{BATCHES_WAITING, endless, stop_signal};
+use super::run::stop_signal;
+use super::service::{BATCHES_WAITING, endless};
 use super::{Answer, Failure};
 use crate::identity::Refresher;
 use crate::lake::{FileLimits, Lake, Writer, WriterOptions};
@@ -164,6 +165,7 @@ async fn ingest(
         refiners: (0..threads).map(|_| refiner()).collect(),
         directory,
         sink: LakeSink::new(lake, writer, signals),
+        behind: Vec::new(),
         beside: vec![("progress", Box::pin(endless(show(shown, bar))))],
         health: Arc::new(Health::new(Duration::from_secs(60))),
     };

@@ -8,6 +8,7 @@
 
 mod alert;
 mod detect;
+mod geography;
 mod layers;
 mod secrets;
 mod units;
@@ -22,6 +23,7 @@ pub use alert::{
     SinkSpec,
 };
 pub use detect::{Detect, DetectorName, Money};
+pub use geography::GeographyFiles;
 pub use layers::VARIABLE_PREFIX;
 pub use secrets::{ClientOptions, SECRET_FILE_PREFIX, Secret};
 pub use units::{Bytes, Millis};
@@ -43,9 +45,10 @@ pub struct Config {
     pub decode: Decode,
     pub secrets: Secrets,
     pub identity: Identity,
+    pub geography: GeographyFiles,
     pub lake: Lake,
-    pub alert: Alert,
     pub detect: Detect,
+    pub alert: Alert,
     pub serve: Serve,
     pub pipeline: Pipeline,
     pub telemetry: Telemetry,

@@ -187,6 +187,7 @@ impl Rig {
             refiners: (0..3).map(|_| Uneven { seen: Arc::clone(&self.directories), panic_at: self.panic_at }).collect(),
             directory: self.publish.subscribe(),
             sink: self.book.clone(),
+            behind: Vec::new(),
             beside: Vec::new(),
             health: Arc::clone(&self.health),
         }

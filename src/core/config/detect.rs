@@ -15,6 +15,7 @@ pub struct Detect {
     pub entities_max: usize,
     pub idle_ms: Millis,
     pub forget_ms: Millis,
+    pub memory_days: u32,
     pub revocation_grace_ms: Millis,
     pub ratio_min: f64,
     pub difference_min: f64,

@@ -1,0 +1,135 @@
+//! What `run` and `demo` share: the whole service, wired.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use claviger_core::config::{Config, Lake as LakeConfig, Millis};
+use claviger_core::detect::Watch;
+use claviger_core::identity::Directory;
+use claviger_core::ingest::Protocol;
+use claviger_core::lake::CompactionLimits;
+use claviger_core::minutes::minutes;
+use claviger_core::refine::Refiner;
+use claviger_core::secret::Pepper;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::Failure;
+use crate::alert::{Courier, EventStore, LakeEvents, Sinks};
+use crate::detect::{self, Engine, Showing};
+use crate::identity::Refresher;
+use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain};
+use crate::pipeline::{
+    self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, StageError, any, record_history,
+};
+use crate::serve::health::Health;
+use crate::source::kafka::KafkaSource;
+
+/// Batches that may wait for each table's encoder; the queue before the lake is the place to wait.
+pub(super) const BATCHES_WAITING: usize = 4;
+/// Looks of detection that may wait for the courier.
+const FOUND_WAITING: usize = 64;
+
+/// Reads until `stop`. `before_lake` may put something before the lake, and `before_events` before the table of incidents.
+pub(super) async fn serve<S: Sink, E: EventStore>(
+    config: &Config,
+    pepper: Pepper,
+    refresher: Refresher,
+    health: Arc<Health>,
+    before_lake: impl FnOnce(LakeSink) -> S,
+    before_events: impl FnOnce(LakeEvents) -> E,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure>
+where
+    S: Sync,
+{
+    let geography = crate::geography::load(&config.geography)?;
+    geography.blind_spots().iter().for_each(|gap| tracing::info!("{gap}"));
+    let refine_options = || {
+        let mut options = config.refine_options(pepper.clone());
+        options.geography = Arc::clone(&geography);
+        options
+    };
+
+    let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
+    let watch = Box::new(Watch::new(config.detect.options()));
+    let (watch, _rows) = Box::pin(detect::remember(&lake, watch, config.detect.memory_days)).await?;
+    let plan = crate::config::alert_plan(config)?;
+    let sinks = Sinks::new(&plan, &config.kafka)?;
+    let events = before_events(LakeEvents::new(lake.clone()));
+    let courier = Box::pin(Courier::start(&plan, sinks, events))
+        .await
+        .map_err(|fault| StageError::Failed { stage: "alerts", fault })?;
+    let (shows_in, shows_out) = mpsc::channel(detect::WAITING_MAX);
+    let (found_in, found_out) = mpsc::channel(FOUND_WAITING);
+
+    let (writer, signals) = Writer::start(&lake, writer_options(config)).await?;
+    let maintenance = maintain(lake.clone(), maintenance_options(&config.lake));
+    let directory = refresher.subscribe();
+    let history = Box::pin(record_history(lake.clone(), refresher.subscribe()));
+    let sink = before_lake(LakeSink::new(lake.clone(), writer, signals));
+    let parts = Parts::<Refiner, Showing<S>, Directory> {
+        source: {
+            let kafka = config.kafka.clone();
+            let positions = Arc::new(LakePositions::new(lake.clone(), kafka.start, Handle::current()));
+            Box::new(move |events, reactions| {
+                let source = KafkaSource::start(&kafka, positions, events, reactions);
+                source.map(RunningSource::from).map_err(any)
+            })
+        },
+        refiners: (0..refine_threads(config)).map(|_| Refiner::new(refine_options())).collect(),
+        directory,
+        sink: Showing::new(sink, lake, shows_in),
+        behind: vec![
+            ("detection", Box::pin(detect::detect(Engine::new(watch), shows_out, found_in))),
+            ("alerts", Box::pin(courier.run(found_out))),
+        ],
+        beside: vec![
+            ("identity", Box::pin(endless(refresher.run()))),
+            ("identity history", history),
+            ("maintenance", Box::pin(endless(maintenance))),
+        ],
+        health,
+    };
+    pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from)
+}
+
+/// Work that mends its own failures, and ends only with the flow.
+pub(super) async fn endless(work: impl Future<Output = ()>) -> Result<(), AnyFault> {
+    work.await;
+    Ok(())
+}
+
+fn refine_threads(config: &Config) -> usize {
+    match config.pipeline.refine_threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
+
+fn writer_options(config: &Config) -> WriterOptions {
+    let protocol = Protocol {
+        commit_interval_us: micros(config.lake.commit_interval_ms),
+        seal_rows: config.lake.commit_rows_max,
+        drain_us: micros(config.kafka.drain_limit_ms),
+        ..Protocol::default()
+    };
+    WriterOptions { protocol, files: FileLimits::default(), batches_waiting: BATCHES_WAITING, roll_up: minutes }
+}
+
+fn maintenance_options(lake: &LakeConfig) -> Maintenance {
+    Maintenance {
+        interval: lake.maintenance_interval_ms.duration(),
+        compaction: CompactionLimits {
+            small_bytes: lake.compact_small_bytes.0,
+            joined_bytes_max: lake.compact_joined_bytes_max.0,
+            ..CompactionLimits::default()
+        },
+        checkpoint_every: lake.checkpoint_commits,
+        vacuum_after: lake.vacuum_retention_ms.duration(),
+    }
+}
+
+fn micros(millis: Millis) -> i64 {
+    i64::try_from(millis.0.saturating_mul(1_000)).unwrap_or(i64::MAX)
+}
