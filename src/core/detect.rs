@@ -4,5 +4,7 @@
 //! What people are told about it, and whether at all, is decided in `alert`.
 
 mod finding;
+mod series;
 
 pub use finding::{Detector, Driver, Entity, Family, Finding, FindingId, Severity};
+pub use series::SeriesScorer;

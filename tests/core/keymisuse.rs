@@ -7,7 +7,7 @@ use claviger_core::classify::ClassifyOptions;
 use claviger_core::event::Column;
 use claviger_core::frame::RawBatch;
 use claviger_core::identity::{Directory, DirectoryBuilder, Place, Snapshot, Table};
-use claviger_core::keymisuse::{AttackKind, Attacks, Benchmark, Grade, Size};
+use claviger_core::keymisuse::{AttackKind, Attacks, Benchmark, DAYS, Grade, START, Size};
 use claviger_core::offsets::{Offset, Stream};
 use claviger_core::refine::{RefineOptions, Refiner};
 
@@ -40,7 +40,7 @@ fn lines_are_read_without_a_reject_and_attacks_end_with_the_causes_that_they_sho
     let mut causes: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
     let (mut frames, mut events, mut named) = (0, 0, 0);
     loop {
-        let mut raw = RawBatch::new(0);
+        let mut raw = RawBatch::new(START + DAYS * 86_400_000_000);
         let span = raw.open_span(Stream::new("file", "bench", 0), Offset(0));
         let mut text = String::new();
         while raw.len() < 20_000 && lines.next_line(&mut text).is_some() {
