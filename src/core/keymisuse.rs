@@ -72,12 +72,14 @@ impl Benchmark {
     pub fn new(seed: u64, size: Size) -> Self {
         let mut world = World::new(seed, size);
         let attacks = attack::plan(&mut world);
-        let misused: HashSet<usize> = attacks.iter().filter(|attack| attack.names_key).map(|attack| attack.key).collect();
+        let misused: HashSet<usize> =
+            attacks.iter().filter(|attack| attack.names_key).map(|attack| attack.key).collect();
         let troubles = trouble::plan(&mut world, &misused);
         let of_log = |kind| matches!(kind, TroubleKind::LogGap | TroubleKind::ClockSkew);
-        let timed = troubles.iter().filter(|trouble| of_log(trouble.kind)).filter_map(|trouble| {
-            Some((trouble.kind, trouble.gateway?, trouble.start, trouble.end))
-        });
+        let timed = troubles
+            .iter()
+            .filter(|trouble| of_log(trouble.kind))
+            .filter_map(|trouble| Some((trouble.kind, trouble.gateway?, trouble.start, trouble.end)));
         let timed = timed.collect();
         Self { world, attacks, troubles, timed }
     }

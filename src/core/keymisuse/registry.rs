@@ -122,9 +122,7 @@ impl Network {
         let bits = mixed(number);
         match self.base {
             // Host parts 0 and 255 stay unused, as they do in the world.
-            Base::V4(base) => {
-                Address::V4(base | ((bits as u32 >> 8 & 0xff) << 8) | (1 + (bits >> 40) as u32 % 254))
-            }
+            Base::V4(base) => Address::V4(base | ((bits as u32 >> 8 & 0xff) << 8) | (1 + (bits >> 40) as u32 % 254)),
             Base::V6(upper) => Address::V6(upper | (bits & 0xffff), mixed(bits)),
         }
     }

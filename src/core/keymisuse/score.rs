@@ -156,7 +156,8 @@ pub fn score(truth: &[Incident], benign: &[BenignTrouble], alerts: &[ScoredAlert
         by_kind: by_kind(&outcomes),
         recall: [Grade::Easy, Grade::Medium, Grade::Hard].map(|grade| {
             let of_grade = outcomes.iter().filter(|outcome| outcome.incident.grade == grade);
-            let (all, found) = of_grade.fold((0, 0), |(all, found), o| (all + 1, found + usize::from(o.found.is_some())));
+            let (all, found) =
+                of_grade.fold((0, 0), |(all, found), o| (all + 1, found + usize::from(o.found.is_some())));
             share(found, all)
         }),
         alerts: groups.len() as u64,
@@ -164,10 +165,15 @@ pub fn score(truth: &[Incident], benign: &[BenignTrouble], alerts: &[ScoredAlert
         precision: share(groups.len() - wrong.len(), groups.len()),
         false_per_1000_key_days: per_1000(wrong.len()),
         high_false_per_1000_key_days: per_1000(wrong_high.count()),
-        benign_alerted: if raised.is_empty() { 0.0 } else { share(raised.iter().filter(|r| **r).count(), raised.len()) },
+        benign_alerted: if raised.is_empty() {
+            0.0
+        } else {
+            share(raised.iter().filter(|r| **r).count(), raised.len())
+        },
         detect_seconds_easy: seconds(Some(Grade::Easy)),
         detect_seconds: seconds(None),
-        requests_to_alarm_p90: quantiles(alarm.map(|(incident, alert)| requests_until(incident, alert.at_us)), [0.9])[0],
+        requests_to_alarm_p90: quantiles(alarm.map(|(incident, alert)| requests_until(incident, alert.at_us)), [0.9])
+            [0],
         alerts_per_attack: [
             (!counts.is_empty()).then(|| counts.iter().sum::<f64>() / real(counts.len())),
             quantiles(counts.iter().copied(), [0.95])[0],

@@ -68,9 +68,11 @@ impl<'a> Lines<'a> {
     pub(crate) fn new(bench: &'a Benchmark, attacks: Attacks) -> Self {
         let mut overlays: Vec<Overlay> = bench.troubles.iter().filter_map(super::trouble::Trouble::overlay).collect();
         if attacks == Attacks::Included {
-            overlays.extend((0..).zip(&bench.attacks).filter_map(|(number, attack)| {
-                Some(Overlay { cause: Some(number), ..attack.overlay(&bench.world)? })
-            }));
+            overlays.extend(
+                (0..).zip(&bench.attacks).filter_map(|(number, attack)| {
+                    Some(Overlay { cause: Some(number), ..attack.overlay(&bench.world)? })
+                }),
+            );
         }
         let mut lines = Self {
             bench,
@@ -248,7 +250,7 @@ impl<'a> Lines<'a> {
     fn skew(&self, request: &Request) -> i64 {
         if !self.during(TroubleKind::ClockSkew, request) {
             0
-        } else if self.bench.world.seed % 2 == 0 {
+        } else if self.bench.world.seed.is_multiple_of(2) {
             30 * SECOND
         } else {
             -30 * SECOND

@@ -19,7 +19,14 @@ pub(crate) const ACCOUNTS: u64 = 40_000;
 
 impl World {
     /// The requests of one key in the hour from `hour_at`, in no order.
-    pub(crate) fn ordinary(&self, key: usize, hour_at: i64, noise: &mut Noise, draw: &mut Draw, out: &mut Vec<Request>) {
+    pub(crate) fn ordinary(
+        &self,
+        key: usize,
+        hour_at: i64,
+        noise: &mut Noise,
+        draw: &mut Draw,
+        out: &mut Vec<Request>,
+    ) {
         let factor = noise.next(draw);
         let row = &self.keys[key];
         if row.archetype == Archetype::Rare {
@@ -68,7 +75,8 @@ impl World {
         let row = &self.keys[key];
         let (client, home) = self.usual_client(row, at, draw);
         let agent = if row.agents.len() == 1 || home { row.agents[0] } else { draw.pick(&row.agents) };
-        let agent = if row.archetype == Archetype::Mobile { row.agents[agent_of(client, row.agents.len())] } else { agent };
+        let agent =
+            if row.archetype == Archetype::Mobile { row.agents[agent_of(client, row.agents.len())] } else { agent };
         if row.archetype == Archetype::Mobile && draw.chance(LOGINS) {
             let account = draw.below(ACCOUNTS);
             return self.login(row.tenant, account, draw.chance(MISTYPED), (client, agent), at, draw);
@@ -185,7 +193,7 @@ impl World {
             Archetype::Mobile => draw.index(row.sites.len()),
             Archetype::Partner => usize::from(draw.chance(0.4)),
             // A build machine all day, or a notebook at the office and now and then at home.
-            Archetype::Office if row.objects % 2 == 0 => 0,
+            Archetype::Office if row.objects.is_multiple_of(2) => 0,
             Archetype::Office => 1 + usize::from(draw.chance(0.1)),
             Archetype::Server | Archetype::Cron | Archetype::Rare => 0,
         };
@@ -281,11 +289,7 @@ fn ai_call(route: RouteId, role: Role, draw: &mut Draw) -> AiCall {
     }
     let code = role == Role::Ai && draw.chance(0.3);
     let (input, output) = if code { ((1_469.0, 0.9), (13.0, 0.9)) } else { ((1_020.0, 0.9), (129.0, 0.8)) };
-    AiCall {
-        model,
-        input_tokens: tokens(input.0, input.1, draw),
-        output_tokens: tokens(output.0, output.1, draw),
-    }
+    AiCall { model, input_tokens: tokens(input.0, input.1, draw), output_tokens: tokens(output.0, output.1, draw) }
 }
 
 /// A positive span with a long tail, microseconds: gamma of shape 2, mean `2 * scale`.

@@ -86,7 +86,13 @@ impl Tally {
     }
 }
 
-pub(crate) fn incident(number: usize, attack: &Attack, tally: &Tally, overlay: Option<&Overlay>, world: &World) -> Incident {
+pub(crate) fn incident(
+    number: usize,
+    attack: &Attack,
+    tally: &Tally,
+    overlay: Option<&Overlay>,
+    world: &World,
+) -> Incident {
     let of_population = overlay.filter(|_| attack.kind == AttackKind::PopulationFault);
     let tenant = of_population.map_or(Some(attack.tenant), |overlay| overlay.scope.tenant);
     Incident {

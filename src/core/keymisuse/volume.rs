@@ -64,7 +64,8 @@ impl Volume {
 
     /// Mean of the hour from `at`, noise and drift left out.
     pub(crate) fn expected(&self, city: &City, holiday: bool, at: i64) -> f64 {
-        let share = super::draw::real((at - START).max(0).unsigned_abs()) / super::draw::real((DAYS * DAY).unsigned_abs());
+        let share =
+            super::draw::real((at - START).max(0).unsigned_abs()) / super::draw::real((DAYS * DAY).unsigned_abs());
         let step = self.step.filter(|(from, _)| at >= *from).map_or(1.0, |(_, factor)| factor);
         self.level * self.season[slot(city, holiday, at)] * (1.0 + (self.growth - 1.0) * share) * step
     }

@@ -58,28 +58,12 @@ pub(crate) fn plan(world: &mut World) -> Vec<Attack> {
 /// What must have happened before.
 fn prepare(world: &mut World, attack: &Attack) {
     let key = &mut world.keys[attack.key];
-    match attack.kind {
-        AttackKind::RevokedKey => {
-            let at = attack.start - attack.grade.of([2, 4, 6]) * DAY;
-            key.revoked_at = Some(at);
-            key.used.1 = at;
-        }
-        AttackKind::DormantKey => key.used.1 = attack.start - attack.grade.of([90, 60, 45]) * DAY,
-        AttackKind::VolumeSpike
-        | AttackKind::StolenKey
-        | AttackKind::UnauthorisedEndpoints
-        | AttackKind::BruteForce
-        | AttackKind::KeyGuessing
-        | AttackKind::CredentialStuffing
-        | AttackKind::SharedKey
-        | AttackKind::Enumeration
-        | AttackKind::PathScanning
-        | AttackKind::Exfiltration
-        | AttackKind::OffHours
-        | AttackKind::FailureShift
-        | AttackKind::TokenSpike
-        | AttackKind::CompoundTheft
-        | AttackKind::PopulationFault => {}
+    if attack.kind == AttackKind::RevokedKey {
+        let at = attack.start - attack.grade.of([2, 4, 6]) * DAY;
+        key.revoked_at = Some(at);
+        key.used.1 = at;
+    } else if attack.kind == AttackKind::DormantKey {
+        key.used.1 = attack.start - attack.grade.of([90, 60, 45]) * DAY;
     }
 }
 
@@ -145,29 +129,19 @@ impl Planner {
     }
 
     fn is_free(&self, target: Target, start: i64, end: i64) -> bool {
-        self.taken.iter().all(|&(other, from, to)| other != target || start > to + target.rest() || end < from - target.rest())
+        self.taken
+            .iter()
+            .all(|&(other, from, to)| other != target || start > to + target.rest() || end < from - target.rest())
     }
 }
 
 fn target(world: &World, kind: AttackKind, key: usize) -> Target {
-    match kind {
-        AttackKind::FailureShift => Target::Tenant(world.keys[key].tenant),
-        AttackKind::PopulationFault => Target::Everybody,
-        AttackKind::VolumeSpike
-        | AttackKind::StolenKey
-        | AttackKind::UnauthorisedEndpoints
-        | AttackKind::BruteForce
-        | AttackKind::KeyGuessing
-        | AttackKind::CredentialStuffing
-        | AttackKind::DormantKey
-        | AttackKind::RevokedKey
-        | AttackKind::SharedKey
-        | AttackKind::Enumeration
-        | AttackKind::PathScanning
-        | AttackKind::Exfiltration
-        | AttackKind::OffHours
-        | AttackKind::TokenSpike
-        | AttackKind::CompoundTheft => Target::Key(key),
+    if kind == AttackKind::FailureShift {
+        Target::Tenant(world.keys[key].tenant)
+    } else if kind == AttackKind::PopulationFault {
+        Target::Everybody
+    } else {
+        Target::Key(key)
     }
 }
 
@@ -197,7 +171,7 @@ fn suits(world: &World, key: usize, kind: AttackKind) -> bool {
             AttackKind::BruteForce => row.signs,
             AttackKind::RevokedKey => server && (KNOWN..BUSY).contains(&level),
             AttackKind::TokenSpike => row.role == Role::Ai && level >= BUSY / 2.0,
-            AttackKind::VolumeSpike => server && level >= BUSY || row.archetype == Archetype::Mobile && level >= BUSY,
+            AttackKind::VolumeSpike => (server || row.archetype == Archetype::Mobile) && level >= BUSY,
             AttackKind::Exfiltration => server && row.role != Role::Ai && level >= BUSY,
             AttackKind::FailureShift => tenant_expected(world, row.tenant, None) >= CROWD,
             AttackKind::PopulationFault => true,
@@ -205,8 +179,7 @@ fn suits(world: &World, key: usize, kind: AttackKind) -> bool {
                 row.archetype == Archetype::Server && level >= KNOWN
             }
             AttackKind::Enumeration => server && row.role != Role::Ai && level >= KNOWN,
-            AttackKind::UnauthorisedEndpoints => server && level >= KNOWN,
-            AttackKind::PathScanning => server && level >= KNOWN,
+            AttackKind::UnauthorisedEndpoints | AttackKind::PathScanning => server && level >= KNOWN,
             AttackKind::KeyGuessing | AttackKind::CredentialStuffing => row.archetype == Archetype::Mobile,
         }
 }
@@ -228,28 +201,11 @@ fn start(world: &World, kind: AttackKind, key: usize, duration: i64, draw: &mut 
     let (from, to) = (earliest(kind), START + DAYS * DAY - duration - HOUR);
     let minutes = ((to - from) / MINUTE).unsigned_abs();
     let at = from + i64::try_from(draw.below(minutes)).unwrap_or(0) * MINUTE;
-    match kind {
-        AttackKind::OffHours => {
-            let three = next_local(world.city_of(key), at, 3);
-            if three > to { three - DAY } else { three }
-        }
-        AttackKind::VolumeSpike
-        | AttackKind::StolenKey
-        | AttackKind::UnauthorisedEndpoints
-        | AttackKind::BruteForce
-        | AttackKind::KeyGuessing
-        | AttackKind::CredentialStuffing
-        | AttackKind::DormantKey
-        | AttackKind::RevokedKey
-        | AttackKind::SharedKey
-        | AttackKind::Enumeration
-        | AttackKind::PathScanning
-        | AttackKind::Exfiltration
-        | AttackKind::FailureShift
-        | AttackKind::TokenSpike
-        | AttackKind::CompoundTheft
-        | AttackKind::PopulationFault => at,
+    if kind != AttackKind::OffHours {
+        return at;
     }
+    let three = next_local(world.city_of(key), at, 3);
+    if three > to { three - DAY } else { three }
 }
 
 /// Whether the hour is right.

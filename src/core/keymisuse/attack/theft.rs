@@ -151,7 +151,8 @@ fn other_city(scene: &mut Scene<'_>) -> Address {
     let own = *scene.world.registry.get(scene.world.keys[scene.key()].sites[0].network);
     let country = own.city().country;
     let alike = |network: &Network| network.kind == own.kind && network.city != own.city;
-    let domestic = scene.world.registry.networks().iter().any(|network| alike(network) && network.city().country == country);
+    let domestic =
+        scene.world.registry.networks().iter().any(|network| alike(network) && network.city().country == country);
     client_where(scene, |network| alike(network) && (!domestic || network.city().country == country))
 }
 

@@ -63,23 +63,10 @@ pub(super) fn matches(incident: &Incident, alert: &ScoredAlert) -> bool {
 
 /// Until when an attack counts as found.
 pub(super) fn deadline(incident: &Incident) -> i64 {
-    match incident.kind {
-        AttackKind::DormantKey | AttackKind::RevokedKey => incident.first_request_us + AT_ONCE,
-        AttackKind::VolumeSpike
-        | AttackKind::StolenKey
-        | AttackKind::UnauthorisedEndpoints
-        | AttackKind::BruteForce
-        | AttackKind::KeyGuessing
-        | AttackKind::CredentialStuffing
-        | AttackKind::SharedKey
-        | AttackKind::Enumeration
-        | AttackKind::PathScanning
-        | AttackKind::Exfiltration
-        | AttackKind::OffHours
-        | AttackKind::FailureShift
-        | AttackKind::TokenSpike
-        | AttackKind::CompoundTheft
-        | AttackKind::PopulationFault => incident.end_us + GRACE,
+    if matches!(incident.kind, AttackKind::DormantKey | AttackKind::RevokedKey) {
+        incident.first_request_us + AT_ONCE
+    } else {
+        incident.end_us + GRACE
     }
 }
 

@@ -81,7 +81,11 @@ fn dead_and_dormant_keys_must_be_reported_within_five_minutes_of_their_first_use
 
 #[test]
 fn recall_is_counted_by_grade_and_by_kind() {
-    let truth = [spike(), attack(AttackKind::VolumeSpike, Grade::Easy, "key_2"), attack(AttackKind::OffHours, Grade::Hard, "key_3")];
+    let truth = [
+        spike(),
+        attack(AttackKind::VolumeSpike, Grade::Easy, "key_2"),
+        attack(AttackKind::OffHours, Grade::Hard, "key_3"),
+    ];
     let alerts = [
         alert(Detector::RequestSpike, EntityKind::Key, "key_1", MINUTE),
         alert(Detector::OffHours, EntityKind::Key, "key_3", MINUTE),
@@ -103,7 +107,10 @@ fn precision_counts_incidents_and_not_the_findings_in_them() {
         grouped(alert(Detector::MixShift, EntityKind::Key, "key_1", MINUTE), "a"),
         grouped(alert(Detector::RequestSpike, EntityKind::Key, "key_9", MINUTE), "b"),
         grouped(alert(Detector::RequestSpike, EntityKind::Key, "key_9", HOUR), "b"),
-        grouped(ScoredAlert { severity: Severity::Critical, ..alert(Detector::HoneyKey, EntityKind::Key, "key_8", 0) }, "c"),
+        grouped(
+            ScoredAlert { severity: Severity::Critical, ..alert(Detector::HoneyKey, EntityKind::Key, "key_8", 0) },
+            "c",
+        ),
         ScoredAlert { severity: Severity::Info, ..alert(Detector::MixShift, EntityKind::Key, "key_7", 0) },
     ];
     let learning = ScoredAlert { at_us: START + DAY, ..alert(Detector::MixShift, EntityKind::Key, "key_6", 0) };
@@ -133,7 +140,8 @@ fn a_benign_trouble_counts_once_it_raises_medium() {
         trouble(TroubleKind::Throttling, "key_3"),
         BenignTrouble { end_us: START + DAY, ..trouble(TroubleKind::Launch, "key_1") },
     ];
-    let low = ScoredAlert { severity: Severity::Low, ..alert(Detector::RequestSpike, EntityKind::Key, "key_2", MINUTE) };
+    let low =
+        ScoredAlert { severity: Severity::Low, ..alert(Detector::RequestSpike, EntityKind::Key, "key_2", MINUTE) };
     let alerts = [alert(Detector::RequestSpike, EntityKind::Key, "key_1", MINUTE), low];
     let benign_alerted = |truth: &[Incident]| score(truth, &benign, &alerts, 1_000).benign_alerted;
     assert!((benign_alerted(&[]) - 1.0 / 3.0).abs() < 1e-12, "the learning half is not scored");
@@ -142,7 +150,11 @@ fn a_benign_trouble_counts_once_it_raises_medium() {
 
 #[test]
 fn time_to_detect_runs_from_the_first_request_of_the_attack() {
-    let truth = [spike(), attack(AttackKind::VolumeSpike, Grade::Easy, "key_2"), attack(AttackKind::VolumeSpike, Grade::Hard, "key_3")];
+    let truth = [
+        spike(),
+        attack(AttackKind::VolumeSpike, Grade::Easy, "key_2"),
+        attack(AttackKind::VolumeSpike, Grade::Hard, "key_3"),
+    ];
     let alerts = [
         alert(Detector::RequestSpike, EntityKind::Key, "key_1", 70 * SECOND),
         alert(Detector::RequestSpike, EntityKind::Key, "key_2", 310 * SECOND),
@@ -190,7 +202,8 @@ fn kind_accuracy_asks_for_the_very_detector() {
 
 #[test]
 fn attribution_wants_all_dimensions_among_the_first_drivers() {
-    let dimensions = BTreeMap::from([("route".to_owned(), "get-order".to_owned()), ("tenant".to_owned(), "tn".to_owned())]);
+    let dimensions =
+        BTreeMap::from([("route".to_owned(), "get-order".to_owned()), ("tenant".to_owned(), "tn".to_owned())]);
     let fault = Incident { dimensions, ..attack(AttackKind::PopulationFault, Grade::Medium, "") };
     let drivers = |list: &[(&str, &str)]| {
         let mut alert = alert(Detector::PopulationFailure, EntityKind::Tenant, "tn", MINUTE);
