@@ -71,11 +71,13 @@ fn lines_are_read_without_a_reject_and_attacks_end_with_the_causes_that_they_sho
         let wanted = match (incident.kind, incident.grade) {
             (AttackKind::RevokedKey, Grade::Medium | Grade::Hard) => "key_revoked",
             (AttackKind::UnauthorisedEndpoints, _) => "scope_missing",
+            // Signed in the key's name, so that the key is known although nothing of it is right.
+            (AttackKind::BruteForce, _) => "",
             _ => continue,
         };
         let of_key = causes.get(&incident.keys[0]).map(Vec::as_slice).unwrap_or_default();
         let of_attack = of_key.iter().filter(|(at, _)| (incident.start_us..=incident.end_us).contains(at));
-        let right = of_attack.clone().filter(|(_, cause)| cause == wanted).count();
+        let right = of_attack.clone().filter(|(_, cause)| cause == wanted || wanted.is_empty()).count();
         assert!(right as u64 * 10 >= incident.requests * 9, "{} {:?}: {right}", incident.id, incident.kind);
     }
 }

@@ -233,7 +233,7 @@ impl World {
                 }
                 moment += micros(draw.exponential() * 20.0 * real(SECOND.unsigned_abs()));
             }
-            at += micros(draw.lomax(1.2, 3.0).max(0.05) * real(DAY.unsigned_abs()));
+            at += micros(draw.lomax(self.keys[key].gap_shape, 3.0).max(0.05) * real(DAY.unsigned_abs()));
         }
         out
     }
