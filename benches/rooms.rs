@@ -13,11 +13,14 @@ use std::hint::black_box;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::{AsArray as _, RecordBatch};
+use arrow::datatypes::TimestampMicrosecondType;
 use claviger_core::classify::{ClassifyOptions, Memory, classify};
 use claviger_core::decode::{DecodeOptions, Decoded, Decoder, Format};
+use claviger_core::detect::{DetectOptions, Watch};
 use claviger_core::frame::RawBatch;
 use claviger_core::identity::{Directory, DirectoryBuilder, Place, Snapshot, Table, identify};
-use claviger_core::minutes::minutes;
+use claviger_core::minutes::{MINUTE_US, minutes};
 use claviger_core::offsets::{Offset, Stream};
 use claviger_core::refine::{RefineOptions, Refiner};
 use claviger_core::secret::Pepper;
@@ -139,11 +142,50 @@ fn later_rooms(criterion: &mut Criterion) {
     group.bench_function("minutes", |bencher| {
         bencher.iter(|| black_box(minutes(classified.events())));
     });
+    group.bench_function("observe", |bencher| {
+        let partials = minutes(classified.events());
+        let (mut watch, mut at) = grown_watch(&partials);
+        let next = || {
+            at += 1;
+            (later(&partials, at), RECEIVED_AT + at * MINUTE_US)
+        };
+        let observe = |(rows, now): (RecordBatch, i64)| {
+            watch.observe(&rows).expect("rows of entity minutes");
+            black_box(watch.advance(now));
+        };
+        bencher.iter_batched(next, observe, BatchSize::PerIteration);
+        let stats = watch.stats();
+        eprintln!(
+            "observe: {} rows a batch, {} entities, {} bytes each",
+            partials.num_rows(),
+            stats.entities,
+            stats.state_bytes / stats.entities.max(1)
+        );
+    });
     group.bench_function("refine", |bencher| {
         let mut refiner = Refiner::new(RefineOptions::new(options()));
         bencher.iter(|| black_box(refiner.refine(&raw, &directory)));
     });
     group.finish();
+}
+
+/// The rows of a batch as if they had come `minutes` later.
+fn later(partials: &RecordBatch, minutes: i64) -> RecordBatch {
+    let mut columns = partials.columns().to_vec();
+    let times = partials.column(0).as_primitive::<TimestampMicrosecondType>();
+    columns[0] =
+        Arc::new(times.unary::<_, TimestampMicrosecondType>(|at| at + minutes * MINUTE_US).with_timezone("UTC"));
+    RecordBatch::try_new(partials.schema(), columns).expect("the same columns")
+}
+
+/// An engine that has seen the batch at every hour of three days, so that everything is tested, and the last minute.
+fn grown_watch(partials: &RecordBatch) -> (Watch, i64) {
+    let mut watch = Watch::new(DetectOptions::default());
+    for hour in 0..72 {
+        watch.observe(&later(partials, hour * 60)).expect("rows of entity minutes");
+        watch.advance(RECEIVED_AT + hour * 60 * MINUTE_US);
+    }
+    (watch, 71 * 60)
 }
 
 criterion_group!(rooms, decode, later_rooms);

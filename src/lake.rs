@@ -36,8 +36,9 @@ pub use audit::{LakeReport, StreamReport, audit};
 pub use durable::{DurableFiles, Sync};
 pub use encode::{EncodedFile, Encoder, FileLimits};
 pub use error::LakeError;
-pub use maintain::{Maintenance, compact, maintain, tidy};
+pub use maintain::{Maintenance, compact, maintain, tidy, vacuum};
 pub use table::Table;
+pub(crate) use writer::trimmed;
 pub use writer::{Signal, Writer, WriterOptions};
 
 use encode::SharedStore;

@@ -12,6 +12,8 @@ pub mod identity;
 
 pub mod lake;
 
+pub mod detect;
+
 pub mod pipeline;
 
 pub mod serve;

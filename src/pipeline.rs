@@ -31,7 +31,7 @@ use tokio::time::{Instant, sleep_until};
 
 pub use history::{record, record_history};
 pub use lake::{LakePositions, LakeSink};
-use stages::Panicked;
+pub(crate) use stages::Panicked;
 pub use watched::Watched;
 
 use crate::serve::health::Health;

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use claviger_core::detect::{Finding, WatchStats};
 use claviger_core::fault::Fault;
 use claviger_core::offsets::{Offset, Stream};
 use claviger_core::refine::Counts;
@@ -20,12 +21,18 @@ macro_rules! metrics {
             $(metrics::describe_counter!($name, $help);)*
             metrics::describe_gauge!(PARTITIONS, "partitions that this process reads");
             metrics::describe_gauge!(PAUSED, "1 while reading is paused because the pipeline is full");
+            metrics::describe_gauge!(WATCHED_ENTITIES, "keys, sources, tenants, routes and gateways under watch");
+            metrics::describe_gauge!(WATCHED_BYTES, "memory of the detection engine, bytes");
+            metrics::describe_gauge!(EVENT_TIME, "how far event time has come, seconds since 1970");
         }
     };
 }
 
 const PARTITIONS: &str = "claviger_source_assigned_partitions";
 const PAUSED: &str = "claviger_source_paused";
+const WATCHED_ENTITIES: &str = "claviger_detect_watched_entities";
+const WATCHED_BYTES: &str = "claviger_detect_state_bytes";
+const EVENT_TIME: &str = "claviger_detect_event_time_seconds";
 
 metrics! {
     READ_FRAMES "claviger_source_read_frames_total" "frames read from Kafka"
@@ -43,6 +50,10 @@ metrics! {
     REFINED_EVENTS "claviger_refine_out_events_total" "events that frames became"
     REFINED_REJECTS "claviger_refine_rejected_frames_total" "frames, or parts of them, that no decoder could read"
     DENIED_EVENTS "claviger_refine_denied_events_total" "events of refused requests"
+    FINDINGS "claviger_detect_findings_total" "claims of detectors"
+    LATE_ROWS "claviger_detect_late_rows_total" "rows of minutes that were closed already"
+    UNWATCHED "claviger_detect_unwatched_minutes_total" "minutes of entities that were not watched: there were too many"
+    SUPPRESSED "claviger_detect_suppressed_findings_total" "claims about allowed entities, counted and not told"
     LEFT_OUT_LINES "claviger_telemetry_left_out_lines_total" "log lines left out because they repeated themselves"
 }
 
@@ -307,5 +318,40 @@ impl HistoryNotStored<'_> {
         counter!(HISTORY_ERRORS).increment(1);
         let (error, hint) = (self.error, self.error.hint());
         tracing::warn!(%error, hint, "changes of identity not stored in the lake");
+    }
+}
+
+/// What detectors claim.
+pub(crate) struct Found<'a> {
+    pub(crate) findings: &'a [Finding],
+}
+
+impl Found<'_> {
+    pub(crate) fn emit(&self) {
+        for finding in self.findings {
+            let (detector, severity) = (finding.detector.name(), finding.severity.name());
+            counter!(FINDINGS, "detector" => detector, "severity" => severity).increment(1);
+            tracing::debug!(detector, severity, entity = %finding.entity, id = %finding.id(), "{}", finding.summary);
+        }
+    }
+}
+
+/// What the detection engine holds.
+pub(crate) struct Watched {
+    pub(crate) stats: WatchStats,
+    pub(crate) watermark_us: Option<i64>,
+}
+
+impl Watched {
+    pub(crate) fn emit(&self) {
+        let stats = &self.stats;
+        gauge!(WATCHED_ENTITIES).set(count(stats.entities));
+        gauge!(WATCHED_BYTES).set(count(stats.state_bytes));
+        counter!(LATE_ROWS).absolute(stats.late_rows);
+        counter!(UNWATCHED).absolute(stats.dropped_entities);
+        counter!(SUPPRESSED).absolute(stats.suppressed);
+        if let Some(watermark_us) = self.watermark_us {
+            gauge!(EVENT_TIME).set(std::time::Duration::from_micros(watermark_us.unsigned_abs()).as_secs_f64());
+        }
     }
 }

@@ -6,6 +6,8 @@
 //!
 //! Secrets never leave through `Debug`, `Display` or serialisation: both show `***`.
 
+mod alert;
+mod detect;
 mod layers;
 mod secrets;
 mod units;
@@ -15,8 +17,13 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+pub use alert::{
+    Alert, AlertPlan, Destination, InhibitionOption, MailSpec, MailTls, QuietOption, RouteOption, Sink, SinkKind,
+    SinkSpec,
+};
+pub use detect::{Detect, DetectorName, Money};
 pub use layers::VARIABLE_PREFIX;
-pub use secrets::{ClientOptions, Secret};
+pub use secrets::{ClientOptions, SECRET_FILE_PREFIX, Secret};
 pub use units::{Bytes, Millis};
 
 use crate::classify::ClassifyOptions;
@@ -37,6 +44,8 @@ pub struct Config {
     pub secrets: Secrets,
     pub identity: Identity,
     pub lake: Lake,
+    pub alert: Alert,
+    pub detect: Detect,
     pub serve: Serve,
     pub pipeline: Pipeline,
     pub telemetry: Telemetry,
@@ -219,7 +228,8 @@ impl Config {
                 return wrong(key, "must be at least 1");
             }
         }
-        Ok(())
+        self.detect.check()?;
+        self.alert.plan().map(drop)
     }
 
     /// What refining depends on, under `pepper`.
@@ -242,7 +252,7 @@ impl Config {
             propagation_window_us: us(self.identity.propagation_window_ms),
             ..ClassifyOptions::default()
         };
-        RefineOptions { decode, classify }
+        RefineOptions { classify, ..RefineOptions::new(decode) }
     }
 }
 

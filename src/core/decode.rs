@@ -165,6 +165,15 @@ pub struct Decoded {
 pub(crate) const NO_CREDENTIAL: u32 = u32::MAX;
 
 impl Decoded {
+    /// The same rows with columns that depend on no identity filled in.
+    #[must_use]
+    pub fn map_events(self, fill: impl FnOnce(Events) -> Events) -> Self {
+        let rows = self.events.len();
+        let events = fill(self.events);
+        debug_assert_eq!(events.len(), rows, "rows keep their credentials");
+        Self { events, ..self }
+    }
+
     #[must_use]
     pub fn events(&self) -> &Events {
         &self.events

@@ -174,6 +174,10 @@ columns! {
         ResponseBytes response_bytes Long "response size, bytes";
         ClientAddress client_address Dict "caller's IP address as the gateway saw it";
         ClientNetwork client_network Dict "the address's /24 (IPv4) or /56 (IPv6)";
+        ClientCountry client_country Dict "country of the caller's network, ISO 3166 alpha-2; null where no database says";
+        ClientProvider client_provider Dict "who runs the caller's network, as AS number and name; null where no database says";
+        ClientRelay client_relay Dict "hosting, vpn or proxy, where the caller's network is listed as one";
+        ClientPlace client_place Dict "latitude and longitude of the caller's network in degrees and the radius around them in kilometres, with commas between";
         UserAgent user_agent Dict "caller's user agent";
         Region region Dict "region of the gateway or of the data asked for";
         CredentialKind credential_kind Dict "api_key, bearer, jwt, basic, signature, redacted; null when none was sent";
@@ -308,6 +312,20 @@ impl Events {
     #[must_use]
     pub fn time(&self, column: Column) -> &TimestampMicrosecondArray {
         self.0.column(column as usize).as_primitive::<TimestampMicrosecondType>()
+    }
+}
+
+impl Events {
+    /// The texts of a list column's row.
+    ///
+    /// # Panics
+    /// When the column is of another kind, or of a room not yet passed.
+    pub fn list(&self, column: Column, row: usize) -> impl Iterator<Item = &str> + '_ {
+        let lists = self.0.column(column as usize).as_list::<i32>();
+        let items = lists.values().as_dictionary::<Int32Type>();
+        let (texts, offsets) = (items.values().as_string::<i32>(), lists.value_offsets());
+        let range = usize::try_from(offsets[row]).unwrap_or(0)..usize::try_from(offsets[row + 1]).unwrap_or(0);
+        range.filter_map(move |at| items.key(at)).map(move |code| texts.value(code))
     }
 }
 

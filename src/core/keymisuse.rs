@@ -25,6 +25,7 @@ pub mod nab;
 mod overlay;
 pub mod registry;
 mod request;
+pub mod run;
 pub mod score;
 mod stream;
 #[cfg(test)]

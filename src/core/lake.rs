@@ -18,6 +18,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use crate::alert::{FINDING_SCHEMA, INCIDENT_SCHEMA};
 use crate::event::{ColumnKind, Events};
 use crate::identity::IDENTITY_HISTORY_SCHEMA;
 use crate::minutes::MINUTE_SCHEMA;
@@ -35,6 +36,8 @@ pub enum TableName {
     Rejects,
     EntityMinutes,
     IdentityHistory,
+    Findings,
+    Incidents,
     Gaps,
 }
 
@@ -43,8 +46,15 @@ pub enum TableName {
 pub const PARTITION_COLUMN: &str = "date";
 
 impl TableName {
-    pub const ALL: &'static [Self] =
-        &[Self::Events, Self::Rejects, Self::EntityMinutes, Self::IdentityHistory, Self::Gaps];
+    pub const ALL: &'static [Self] = &[
+        Self::Events,
+        Self::Rejects,
+        Self::EntityMinutes,
+        Self::IdentityHistory,
+        Self::Findings,
+        Self::Incidents,
+        Self::Gaps,
+    ];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -53,6 +63,8 @@ impl TableName {
             Self::Rejects => "rejects",
             Self::EntityMinutes => "entity_minutes",
             Self::IdentityHistory => "identity_history",
+            Self::Findings => "findings",
+            Self::Incidents => "incidents",
             Self::Gaps => "gaps",
         }
     }
@@ -65,6 +77,8 @@ impl TableName {
             Self::Rejects => Arc::clone(&REJECT_SCHEMA),
             Self::EntityMinutes => Arc::clone(&MINUTE_SCHEMA),
             Self::IdentityHistory => Arc::clone(&IDENTITY_HISTORY_SCHEMA),
+            Self::Findings => Arc::clone(&FINDING_SCHEMA),
+            Self::Incidents => Arc::clone(&INCIDENT_SCHEMA),
             Self::Gaps => Arc::clone(&GAP_SCHEMA),
         }
     }
@@ -77,6 +91,8 @@ impl TableName {
             Self::Rejects => "ingested_at",
             Self::EntityMinutes => "minute",
             Self::IdentityHistory => "noticed_as_of",
+            Self::Findings => "from_at",
+            Self::Incidents => "at",
             Self::Gaps => "declared_at",
         }
     }
@@ -89,6 +105,8 @@ impl TableName {
             Self::Rejects => &["ingested_at"],
             Self::EntityMinutes => &["entity_kind", "entity", "minute"],
             Self::IdentityHistory => &["kind", "id", "at"],
+            Self::Findings => &["detector", "entity", "from_at"],
+            Self::Incidents => &["incident_id", "sequence"],
             Self::Gaps => &["topic", "partition", "begin"],
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! frame ─► decode ─► identity ─► classify ─► minutes ─┬─► lake     CommitPlan, the ingest state machine
-//!          secret    Directory   RootCause            └─► detect   Finding
+//!          secret    Directory   RootCause            └─► detect   Finding ─► alert  Incident, Notice, Outbox
 //! ```
 //!
 //! Invariants that hold everywhere:
@@ -21,6 +21,7 @@ pub mod start;
 
 pub mod event;
 pub mod secret;
+pub mod stats;
 pub mod time;
 
 pub mod reject;
@@ -34,6 +35,8 @@ pub mod cause;
 
 pub mod decode;
 
+pub mod geo;
+
 pub mod identity;
 
 pub mod classify;
@@ -41,6 +44,8 @@ pub mod classify;
 pub mod minutes;
 
 pub mod detect;
+
+pub mod alert;
 
 pub mod refine;
 

@@ -8,6 +8,7 @@ use crate::classify::{ClassifyOptions, Memory, classify};
 use crate::decode::{DecodeOptions, Decoder};
 use crate::event::Events;
 use crate::frame::RawBatch;
+use crate::geo::{Geography, Locator};
 use crate::identity::{Directory, identify};
 use crate::minutes::minutes;
 use crate::offsets::OffsetSpan;
@@ -17,12 +18,13 @@ use crate::offsets::OffsetSpan;
 pub struct RefineOptions {
     pub decode: DecodeOptions,
     pub classify: ClassifyOptions,
+    pub geography: Arc<Geography>,
 }
 
 impl RefineOptions {
     #[must_use]
     pub fn new(decode: DecodeOptions) -> Self {
-        Self { decode, classify: ClassifyOptions::default() }
+        Self { decode, classify: ClassifyOptions::default(), geography: Arc::default() }
     }
 }
 
@@ -30,6 +32,7 @@ impl RefineOptions {
 #[derive(Debug)]
 pub struct Refiner {
     decoder: Decoder,
+    locator: Locator,
     classify: ClassifyOptions,
     memory: Memory,
 }
@@ -37,13 +40,19 @@ pub struct Refiner {
 impl Refiner {
     #[must_use]
     pub fn new(options: RefineOptions) -> Self {
-        Self { decoder: Decoder::new(options.decode), classify: options.classify, memory: Memory::default() }
+        Self {
+            decoder: Decoder::new(options.decode),
+            locator: Locator::new(options.geography),
+            classify: options.classify,
+            memory: Memory::default(),
+        }
     }
 
     #[must_use]
     pub fn refine(&mut self, raw: &RawBatch, directory: &Arc<Directory>) -> Refined {
         let batch = self.decoder.decode(raw, directory.schemes());
-        let classified = classify(identify(batch.decoded, directory), &self.classify, &mut self.memory);
+        let located = batch.decoded.map_events(|events| self.locator.locate(events));
+        let classified = classify(identify(located, directory), &self.classify, &mut self.memory);
         let denied = classified.denied();
         let events = classified.into_events();
         let counts = Counts {

@@ -28,6 +28,10 @@ const PRUNING_COLUMNS: &[&str] = &[
     "entity_kind",
     "entity",
     "reason",
+    "at",
+    "from_at",
+    "detector",
+    "incident_id",
 ];
 
 /// Columns whose least and greatest values are written into the log, for skipping whole files.
@@ -37,6 +41,8 @@ pub(super) fn log_statistics(table: TableName) -> &'static [&'static str] {
         TableName::Rejects => &["ingested_at", "partition", "offset", "reason"],
         TableName::EntityMinutes => &["minute", "entity_kind", "entity"],
         TableName::IdentityHistory => &["at", "kind", "id"],
+        TableName::Findings => &["from_at", "detector", "entity", "tenant_id"],
+        TableName::Incidents => &["at", "sequence", "event", "incident_id"],
         TableName::Gaps => &["declared_at", "partition", "begin", "end"],
     }
 }

@@ -52,12 +52,13 @@ pub async fn maintain(lake: Lake, options: Maintenance) {
     turns.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     // The first turn comes at once, when a start has better things to do.
     turns.tick().await;
-    let mut vacuumed_at = tokio::time::Instant::now();
+    // A process that starts every day still looks for old files every day.
+    let mut vacuumed_at: Option<tokio::time::Instant> = None;
     loop {
         turns.tick().await;
-        let vacuum = vacuumed_at.elapsed() >= VACUUM_INTERVAL;
+        let vacuum = vacuumed_at.is_none_or(|at| at.elapsed() >= VACUUM_INTERVAL);
         if vacuum {
-            vacuumed_at = tokio::time::Instant::now();
+            vacuumed_at = Some(tokio::time::Instant::now());
         }
         for table in TableName::ALL {
             if let Err(error) = turn(&lake, *table, &options, vacuum).await {
@@ -67,24 +68,28 @@ pub async fn maintain(lake: Lake, options: Maintenance) {
     }
 }
 
-async fn turn(lake: &Lake, table: TableName, options: &Maintenance, vacuum: bool) -> Result<(), LakeError> {
-    compact(lake, table, &options.compaction).await?;
-    tidy(lake, table, options.checkpoint_every).await?;
-    if vacuum {
-        let retention = options.vacuum_after.max(VACUUM_AFTER_MIN);
-        let retention = chrono::Duration::from_std(retention).unwrap_or(chrono::Duration::days(7));
-        let loaded = lake.table(table).await?;
-        loaded
-            .handle()
-            .clone()
-            .vacuum()
-            // The default mode never finds the files of crashed writers.
-            .with_mode(VacuumMode::Full)
-            .with_retention_period(retention)
-            .await
-            .map_err(|source| LakeError::Unwritable { table, source })?;
+async fn turn(lake: &Lake, name: TableName, options: &Maintenance, with_vacuum: bool) -> Result<(), LakeError> {
+    compact(lake, name, &options.compaction).await?;
+    tidy(lake, name, options.checkpoint_every).await?;
+    if with_vacuum {
+        vacuum(lake, name, options.vacuum_after).await?;
     }
     Ok(())
+}
+
+/// Deletes files that the table does not list and that are older than `after`, which is raised to a week: those that
+/// compaction replaced, and those of writers that died before their commit. Returns how many.
+///
+/// # Errors
+/// When the storage refuses.
+pub async fn vacuum(lake: &Lake, table: TableName, after: Duration) -> Result<usize, LakeError> {
+    let retention = chrono::Duration::from_std(after.max(VACUUM_AFTER_MIN)).unwrap_or(chrono::Duration::days(7));
+    let loaded = lake.table(table).await?;
+    // The default mode never finds the files of crashed writers.
+    let vacuum = loaded.handle().clone().vacuum().with_mode(VacuumMode::Full).with_retention_period(retention);
+    let done = vacuum.into_future().boxed().await;
+    let (_table, deleted) = done.map_err(|source| LakeError::Unwritable { table, source })?;
+    Ok(deleted.files_deleted.len())
 }
 
 /// Writes a checkpoint when enough commits have come since the last one, and forgets commits that are past the table's

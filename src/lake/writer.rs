@@ -474,6 +474,11 @@ fn cut(batch: Refined, trims: &[RowTrim], roll_up: fn(&Events) -> RecordBatch) -
     Ok([events, rejects, minutes])
 }
 
+/// The events that remain when the rows below `trims` are left out.
+pub(crate) fn trimmed(events: &Events, trims: &[RowTrim]) -> Result<Events, LakeError> {
+    without(StreamTable::Events, TableName::Events, events.batch(), trims).map(Events::of_batch)
+}
+
 fn without(
     table: StreamTable,
     schema: TableName,

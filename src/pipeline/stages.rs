@@ -65,7 +65,7 @@ where
 
 #[derive(Debug, thiserror::Error)]
 #[error("work on a thread of its own panicked")]
-pub(super) struct Panicked;
+pub(crate) struct Panicked;
 
 impl Fault for Panicked {
     fn hint(&self) -> String {

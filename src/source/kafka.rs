@@ -75,6 +75,8 @@ pub enum SourceError {
     Options { reason: String },
     #[error("no kafka broker answers at {brokers}")]
     Unreachable { brokers: String },
+    #[error("no connection to kafka at {brokers}: {reason}")]
+    Refused { brokers: String, reason: String },
     #[error("cannot subscribe to {topics}")]
     Subscription { topics: String, source: KafkaError },
     #[error("cannot learn what {stream} holds")]
@@ -96,6 +98,11 @@ impl Fault for SourceError {
         match self {
             Self::Options { .. } => "compare `kafka.options` with librdkafka's CONFIGURATION.md".to_owned(),
             Self::Unreachable { .. } => "check `kafka.brokers`, the network, and `security.protocol`".to_owned(),
+            Self::Refused { .. } => {
+                "check `security.protocol`, `sasl.mechanism`, `sasl.username`, `sasl.password` and \
+                                     `ssl.ca.location` in `kafka.options`"
+                    .to_owned()
+            }
             Self::Subscription { .. } => "check `kafka.topics`".to_owned(),
             Self::Watermarks { .. } => {
                 "check that the partition has a leader and that the user may describe it".to_owned()
@@ -112,7 +119,7 @@ impl Fault for SourceError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::Options { .. } => Blame::Operator,
+            Self::Options { .. } | Self::Refused { .. } => Blame::Operator,
             Self::Unreachable { .. }
             | Self::Subscription { .. }
             | Self::Watermarks { .. }

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 
 use arrow::array::{Array as _, ArrayData, RecordBatch};
 use base64::Engine as _;
-use claviger_core::classify::ClassifyOptions;
 use claviger_core::decode::Decoder;
 use claviger_core::identity::{DirectoryBuilder, Place, Snapshot, Table};
 use claviger_core::refine::{RefineOptions, Refiner};
@@ -262,7 +261,7 @@ fn assert_clean(bytes: &[u8], what: &str) {
 fn no_row_holds_a_secret_wherever_it_stood_in_the_input() {
     let frames: Vec<Vec<u8>> =
         KEYS.iter().flat_map(|key| planted(key).into_iter().chain([echoed(key, key)])).chain(passwords()).collect();
-    let mut refiner = Refiner::new(RefineOptions { decode: decode_options(), classify: ClassifyOptions::default() });
+    let mut refiner = Refiner::new(RefineOptions::new(decode_options()));
     let directory = directory(RECEIVED_AT, &[(Table::Keys, json!({"key_id": "k1", "key": KEYS[0]}))]);
     for (group, frames) in frames.chunks(100).enumerate() {
         let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();

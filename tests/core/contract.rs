@@ -4,6 +4,7 @@
 //! version goes to `schemas/history/`.
 
 use arrow::datatypes::{DataType, Schema};
+use claviger_core::alert::{FINDING_SCHEMA, INCIDENT_SCHEMA, meaning_of_finding_column, meaning_of_incident_column};
 use claviger_core::event::{Column, Events};
 use claviger_core::minutes::{MINUTE_SCHEMA, meaning_of_minute_column};
 use claviger_core::reject::{REJECT_SCHEMA, meaning_of_reject_column};
@@ -19,6 +20,7 @@ fn type_name(data_type: &DataType) -> String {
         DataType::Int16 => "short".to_owned(),
         DataType::Int32 => "integer".to_owned(),
         DataType::Int64 => "long".to_owned(),
+        DataType::Float64 => "double".to_owned(),
         DataType::Timestamp(_, Some(_)) => "timestamp".to_owned(),
         DataType::List(item) => format!("array<{}>", type_name(item.data_type())),
         other => panic!("{other} has no name here yet"),
@@ -54,4 +56,6 @@ fn the_stored_schemas_are_those_of_the_code() {
     check("event.json", &described("events", &Events::schema(), of_event));
     check("reject.json", &described("rejects", &REJECT_SCHEMA, meaning_of_reject_column));
     check("entity_minute.json", &described("entity_minutes", &MINUTE_SCHEMA, meaning_of_minute_column));
+    check("finding.json", &described("findings", &FINDING_SCHEMA, meaning_of_finding_column));
+    check("incident.json", &described("incidents", &INCIDENT_SCHEMA, meaning_of_incident_column));
 }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use claviger_core::classify::ClassifyOptions;
 use claviger_core::event::Column;
 use claviger_core::frame::RawBatch;
 use claviger_core::identity::{Directory, DirectoryBuilder, Place, Snapshot, Table};
@@ -33,7 +32,7 @@ fn directory(bench: &Benchmark) -> Arc<Directory> {
 fn lines_are_read_without_a_reject_and_attacks_end_with_the_causes_that_they_should() {
     let bench = Benchmark::new(5, Size::Ci);
     let directory = directory(&bench);
-    let options = RefineOptions { decode: decode_options(), classify: ClassifyOptions::default() };
+    let options = RefineOptions::new(decode_options());
     let mut refiner = Refiner::new(options);
     let mut lines = bench.lines(Attacks::Included);
     // Cause by request of a key, in the scored half.

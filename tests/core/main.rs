@@ -7,14 +7,21 @@
     reason = "the ban is for the core; its tests read fixtures"
 )]
 
+mod minute_fixtures;
 mod support;
 
+mod alert_world;
 mod canary;
 mod contract;
 mod decode;
+mod engine;
+mod engine_bounds;
 mod identity;
 mod ingest_world;
+mod instant;
 mod keymisuse;
 mod precedence;
+mod probes;
+mod probes_real;
 mod properties;
 mod tidiness;

@@ -7,7 +7,7 @@ use claviger_core::cause::RootCause as Cause;
 use claviger_core::classify::facts::{
     CredentialFact, Facts, KeyFact, PrincipalFact, PrincipalState, RequestFact, Shape, TenantFact, TenantState,
 };
-use claviger_core::classify::{ClassifyOptions, Confidence, RULES, Word as Said, decide};
+use claviger_core::classify::{Confidence, RULES, Word as Said, decide};
 use claviger_core::event::Column;
 use claviger_core::identity::Table;
 use claviger_core::refine::{RefineOptions, Refined, Refiner};
@@ -319,7 +319,7 @@ fn verdicts(refined: &Refined, columns: &[Column]) -> Vec<Vec<String>> {
 }
 
 fn refine(rows: &[(Table, serde_json::Value)], frames: &[Vec<u8>]) -> Refined {
-    let mut refiner = Refiner::new(RefineOptions { decode: decode_options(), classify: ClassifyOptions::default() });
+    let mut refiner = Refiner::new(RefineOptions::new(decode_options()));
     let frames: Vec<&[u8]> = frames.iter().map(Vec::as_slice).collect();
     refiner.refine(&batch_of(&frames), &directory(OPENING - MINUTE, rows))
 }

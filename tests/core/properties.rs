@@ -7,7 +7,6 @@ use std::sync::{Arc, LazyLock};
 use arrow::array::{Array as _, AsArray as _, RecordBatch};
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use base64::Engine as _;
-use claviger_core::classify::ClassifyOptions;
 use claviger_core::decode::{DecodedBatch, Decoder};
 use claviger_core::event::{Column, Events};
 use claviger_core::frame::RawBatch;
@@ -322,7 +321,7 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn refiner() -> Refiner {
-    Refiner::new(RefineOptions { decode: decode_options(), classify: ClassifyOptions::default() })
+    Refiner::new(RefineOptions::new(decode_options()))
 }
 
 /// The event of each offset. What a client is used to is learnt as rows come, so the verdict on a refusal without a
@@ -406,11 +405,13 @@ proptest! {
         let refined = refine_all(&split(&in_order(&frames), &[]));
         let events = &refined[0].events;
         let partials = sums(&[minutes(events)]);
-        for &kind in EntityKind::ALL {
+        for &kind in EntityKind::COUNTED {
             let entity = |row: usize| match kind {
                 EntityKind::Key => events.dict(Column::KeyId).get(row).to_owned(),
                 EntityKind::Source => events.dict(Column::ClientNetwork).get(row).to_owned(),
                 EntityKind::Tenant => events.dict(Column::TenantId).get(row).to_owned(),
+                EntityKind::Gateway => events.dict(Column::Gateway).get(row).to_owned(),
+                EntityKind::Principal => unreachable!("has no rows"),
                 EntityKind::Route => format!("{} {}", events.dict(Column::Method).get(row), events.dict(Column::Route).get(row)),
             };
             let mut counted: BTreeMap<String, i64> = BTreeMap::new();

@@ -9,6 +9,10 @@ use arrow::json::LineDelimitedWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use serde_json::json;
 
+use crate::serve::get;
+use crate::support::kafka::Broker;
+use crate::support::wait_for;
+
 /// Secrets, and what stands for them in an `Authorization: Basic` header.
 const CANARIES: &[&str] = &[
     "ck_live_Qx7CANARYmid93kfLpWq82hvTz41",
@@ -109,21 +113,33 @@ fn unpacked(path: &Path) -> Vec<u8> {
     writer.into_inner()
 }
 
+/// Returns 1 for a Parquet file with rows, else 0.
+fn assert_file_clean(file: &Path) -> usize {
+    let what = file.display().to_string();
+    assert_clean(&std::fs::read(file).expect("a file"), &what);
+    if file.extension().is_none_or(|end| end != "parquet") {
+        return 0;
+    }
+    let rows = unpacked(file);
+    assert_clean(&rows, &what);
+    usize::from(!rows.is_empty())
+}
+
+fn write_identity(folder: &str) {
+    std::fs::create_dir(folder).expect("a folder");
+    let snapshot = json!({"as_of": "2026-11-24T00:00:00Z", "source": "tests", "environment": "prod"});
+    std::fs::write(format!("{folder}/snapshot.json"), snapshot.to_string()).expect("a snapshot");
+    let known = json!({"key_id": "k1", "key": CANARIES[0], "status": "revoked", "revoked_at": "2026-11-23T00:00:00Z"});
+    std::fs::write(format!("{folder}/keys.ndjson"), format!("{known}\n")).expect("keys");
+}
+
 #[test]
 fn no_byte_that_a_command_writes_holds_a_secret_of_its_input() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
     let (identity, lake, access) = (path("identity"), path("lake"), path("access.ndjson"));
 
-    std::fs::create_dir(&identity).expect("a folder");
-    std::fs::write(
-        format!("{identity}/snapshot.json"),
-        json!({"as_of": "2026-11-24T00:00:00Z", "source": "tests", "environment": "prod"}).to_string(),
-    )
-    .expect("a snapshot");
-    let known = json!({"key_id": "k1", "key": CANARIES[0], "status": "revoked", "revoked_at": "2026-11-23T00:00:00Z"});
-    std::fs::write(format!("{identity}/keys.ndjson"), format!("{known}\n")).expect("keys");
-
+    write_identity(&identity);
     let mut all: Vec<String> = CANARIES.iter().flat_map(|secret| lines(secret)).collect();
     let password = json!({
         "start_time": 1_795_500_000_000i64, "client_ip": "203.0.113.7", "latency": 1, "route_id": "login",
@@ -142,18 +158,9 @@ fn no_byte_that_a_command_writes_holds_a_secret_of_its_input() {
     assert!(counts["events"].as_i64() > Some(10) && counts["rejects"].as_i64() > Some(10), "{counts}");
     claviger(&["replay", "--identity", &identity, "--lake", &path("again"), &access]);
 
-    let mut tables = 0;
-    for file in
-        files_below(folder.path()).iter().filter(|file| !file.starts_with(&identity) && **file != Path::new(&access))
-    {
-        let what = file.display().to_string();
-        assert_clean(&std::fs::read(file).expect("a file"), &what);
-        if file.extension().is_some_and(|end| end == "parquet") {
-            let rows = unpacked(file);
-            tables += usize::from(!rows.is_empty());
-            assert_clean(&rows, &what);
-        }
-    }
+    let written = files_below(folder.path());
+    let written = written.iter().filter(|file| !file.starts_with(&identity) && **file != Path::new(&access));
+    let tables: usize = written.map(|file| assert_file_clean(file)).sum();
     assert!(tables >= 6, "events, rejects and minutes of two lakes hold rows: {tables}");
 
     for table in ["events", "rejects", "entity_minutes", "identity_history"] {
@@ -172,4 +179,52 @@ fn no_byte_that_a_command_writes_holds_a_secret_of_its_input() {
     assert!(!String::from_utf8_lossy(&revoked).ends_with("\n0\n"), "the known canary is recognised by its hash");
     claviger(&["check-lake", "--lake", &lake]);
     claviger(&["identity", "check", &identity]);
+}
+
+/// The service, with every log line that there is: what it logs, shows as metrics and stores.
+#[test]
+fn no_byte_that_the_service_writes_holds_a_secret_of_its_input() {
+    let broker = Broker::get();
+    let topic = broker.topic(1);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a path").to_owned();
+    let (identity, lake, log) = (path("identity"), path("lake"), path("service.log"));
+    write_identity(&identity);
+    let config = format!(
+        "[kafka]\nbrokers = ['{}']\ntopics = ['{topic}']\ngroup = '{topic}'\n[secrets]\npepper = 'a pepper for tests only'\n\
+         [identity]\ndirs = ['{identity}']\n[lake]\nuri = '{lake}'\ncommit_interval_ms = '200ms'\n\
+         [serve]\naddress = '127.0.0.1:0'\n[telemetry]\nlog_format = 'json'\nlog_level = 'trace'\n",
+        broker.address
+    );
+    std::fs::write(path("claviger.toml"), config).expect("a configuration");
+    let frames: Vec<String> = CANARIES.iter().flat_map(|secret| lines(secret)).collect();
+    broker.produce(&topic, 0, frames.iter().map(Some));
+
+    let mut service = Command::new(env!("CARGO_BIN_EXE_claviger"))
+        .args(["run", "--config", &path("claviger.toml")])
+        .stderr(File::create(&log).expect("a log"))
+        .spawn()
+        .expect("the binary runs");
+    let logged = || String::from_utf8_lossy(&std::fs::read(&log).expect("a log")).into_owned();
+    let address = wait_for("address in the log", || {
+        let line = logged().lines().find(|line| line.contains("claviger runs"))?.to_owned();
+        let line: serde_json::Value = serde_json::from_str(&line).ok()?;
+        line["address"].as_str()?.parse().ok()
+    });
+    let refined = format!("claviger_refine_in_frames_total {}", frames.len());
+    let metrics = wait_for("metric that counts all frames", || {
+        let metrics = get(address, "/metrics");
+        metrics.contains(&refined).then_some(metrics)
+    });
+    wait_for("commit", || logged().contains("\"rows committed\"").then_some(()));
+    let stopped = Command::new("kill").args(["-s", "TERM", &service.id().to_string()]).status().expect("`kill` runs");
+    assert!(stopped.success());
+    let ended = wait_for("end of the service", || service.try_wait().expect("a status"));
+    assert!(ended.success(), "{}", logged());
+
+    assert_clean(metrics.as_bytes(), "/metrics");
+    assert!(logged().contains("\"DEBUG\""), "the log holds the finest lines");
+    assert_file_clean(Path::new(&log));
+    let tables: usize = files_below(Path::new(&lake)).iter().map(|file| assert_file_clean(file)).sum();
+    assert!(tables >= 3, "events, rejects and minutes hold rows: {tables}");
 }

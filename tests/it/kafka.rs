@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
 use crate::support::kafka::{Broker, send};
-use crate::support::{PATIENCE, wait_for};
+use crate::support::{PATIENCE, in_ci, wait_for};
 
 /// A lake in memory: positions by partition, moved by compare-and-set like the real one.
 #[derive(Default)]
@@ -409,4 +409,46 @@ fn options_that_make_no_client_are_named_without_their_value() {
     assert!(matches!(error, SourceError::Options { .. }));
     let said = format!("{error} {error:?} {} {config:?}", error.hint());
     assert!(said.contains("sasl.pasword") && !said.contains("hunter2"), "{said}");
+}
+
+/// What an operator writes to reach the broker's secured listener; `None` without one (the embedded broker has none).
+fn secured(broker: &Broker, topic: &str, password: &str, authority: Option<&str>) -> Option<Kafka> {
+    let Ok(address) = std::env::var("CLAVIGER_TEST_KAFKA_SECURED") else {
+        assert!(!broker.is_real() || !in_ci(), "CI tests TLS and SASL: take both from tests/services/kafka.sh");
+        return None;
+    };
+    let authority =
+        authority.map_or_else(|| std::env::var("CLAVIGER_TEST_KAFKA_CA").expect("beside it"), str::to_owned);
+    let file = format!(
+        "[kafka]\nbrokers = ['{address}']\ntopics = ['{topic}']\ngroup = '{topic}'\n[kafka.options]\n\
+         security.protocol = 'SASL_SSL'\nssl.ca.location = '{authority}'\nsasl.mechanism = 'SCRAM-SHA-512'\n\
+         sasl.username = 'claviger'\nsasl.password = '{password}'\n"
+    );
+    Some(Config::parse(&file, []).expect("the options are right").kafka)
+}
+
+#[test]
+fn a_broker_behind_tls_and_a_password_is_read() {
+    let broker = Broker::get();
+    let topic = broker.topic(1);
+    let Some(config) = secured(&broker, &topic, "let-me-read", None) else { return };
+    broker.produce(&topic, 0, payloads(100));
+    let mut rig = Rig::start(&config, &Table::at(&[]), 4);
+    let starts = rig.assigned();
+    assert_eq!(rig.frames(100, &starts)[&0].len(), 100);
+    rig.stop();
+}
+
+#[test]
+fn a_wrong_password_ends_the_source_at_once_and_says_what_the_broker_said() {
+    let broker = Broker::get();
+    let Some(config) = secured(&broker, "any", "wrong", None) else { return };
+    let rig = Rig::start(&config, &Table::at(&[]), 4);
+    let Rig { source, events: _events, reactions } = rig;
+    drop(reactions);
+    let error = source.join().expect_err("nothing to read");
+    assert!(matches!(&error, SourceError::Refused { .. }), "{error:?}");
+    assert!(error.to_string().contains("Authentication failed"), "{error}");
+    assert!(!error.to_string().contains("wrong"), "the password is in the message: {error}");
+    assert_eq!(error.blame().exit_code(), 2);
 }

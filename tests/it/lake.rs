@@ -4,11 +4,14 @@ mod rows;
 mod stores;
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use claviger::lake::{DurableFiles, FileLimits, Lake, LakeError, Signal, Writer, WriterOptions, audit, compact, tidy};
+use claviger::lake::{
+    DurableFiles, FileLimits, Lake, LakeError, Signal, Writer, WriterOptions, audit, compact, tidy, vacuum,
+};
 use claviger_core::ingest::Protocol;
 use claviger_core::lake::{CompactionLimits, TableName};
 use claviger_core::offsets::{Offset, OffsetSpan, Stream};
@@ -208,6 +211,31 @@ async fn two_compactors_at_once_keep_every_row_once() {
     assert_eq!(i64::try_from(files).unwrap(), dates, "a file a date is left");
     ingest(&lake, &[(160, 200)]).await;
     assert_stored_once(&lake, 200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vacuum_deletes_what_no_table_lists_and_is_older_than_a_week_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = open(folder.path()).await;
+    ingest(&lake, &[(0, 20), (20, 40)]).await;
+    let week = Duration::from_secs(7 * 24 * 3600);
+    let day = std::fs::read_dir(folder.path().join("events")).unwrap().map(|entry| entry.unwrap().path());
+    let day = day.into_iter().find(|path| path.to_string_lossy().contains("date=")).unwrap();
+    let leftover = |name: &str, age: Duration| {
+        let file = File::create(day.join(name)).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+        day.join(name)
+    };
+    let old = leftover("part-of-a-crashed-writer.zstd.parquet", week + Duration::from_secs(3_600));
+    let young = leftover("part-being-uploaded.zstd.parquet", week - Duration::from_secs(3_600));
+    for listed in std::fs::read_dir(&day).unwrap().map(|entry| entry.unwrap().path()) {
+        if listed != young {
+            File::open(&listed).unwrap().set_modified(SystemTime::now() - 2 * week).unwrap();
+        }
+    }
+    assert_eq!(vacuum(&lake, TableName::Events, Duration::ZERO).await.unwrap(), 1, "no setting goes below a week");
+    assert!(!old.exists() && young.exists());
+    assert_stored_once(&lake, 40).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

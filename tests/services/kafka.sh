@@ -1,7 +1,9 @@
 #!/bin/sh
-# Apache Kafka for the tests: one broker in KRaft mode on 127.0.0.1 and a free port, data in a temporary folder.
+# Apache Kafka for the tests: one broker in KRaft mode on 127.0.0.1 and free ports, data in a temporary folder.
 #
-#   eval "$(tests/services/kafka.sh start)"   starts it unless it runs, and exports CLAVIGER_TEST_KAFKA
+#   eval "$(tests/services/kafka.sh start)"   starts it unless it runs, and exports CLAVIGER_TEST_KAFKA (plain text) and
+#                                             CLAVIGER_TEST_KAFKA_SECURED (TLS under the authority in the file
+#                                             CLAVIGER_TEST_KAFKA_CA, SCRAM-SHA-512 for claviger with password let-me-read)
 #   tests/services/kafka.sh env               prints the export of a running one
 #   tests/services/kafka.sh stop              stops it and deletes its data; fine when none runs
 #
@@ -24,7 +26,9 @@ running() {
 }
 
 print_env() {
-    echo "export CLAVIGER_TEST_KAFKA=127.0.0.1:$(cat "$state/port")"
+    read -r port secured <"$state/ports"
+    echo "export CLAVIGER_TEST_KAFKA=127.0.0.1:$port"
+    echo "export CLAVIGER_TEST_KAFKA_SECURED=127.0.0.1:$secured CLAVIGER_TEST_KAFKA_CA=$state/ca.pem"
 }
 
 # The version in the folder's name and the rename at the end make a half-finished download invisible.
@@ -51,10 +55,19 @@ POM
 free_ports() {
     python3 - <<'PY' 2>/dev/null || fail "no free port"
 import socket
-sockets = [socket.socket() for _ in range(2)]
+sockets = [socket.socket() for _ in range(3)]
 for s in sockets: s.bind(("127.0.0.1", 0))
 print(*(s.getsockname()[1] for s in sockets))
 PY
+}
+
+# A certificate for 127.0.0.1 that signs itself, and the authority file by which clients know it.
+make_certificate() {
+    keytool -genkeypair -alias broker -keyalg RSA -keysize 2048 -validity 3650 -dname CN=claviger-test-kafka \
+        -ext SAN=ip:127.0.0.1,dns:localhost -storetype PKCS12 -keystore "$state/broker.p12" -storepass change-me \
+        >"$state/log" 2>&1 &&
+        keytool -exportcert -rfc -alias broker -keystore "$state/broker.p12" -storepass change-me \
+            >"$state/ca.pem" 2>>"$state/log" || fail "no certificate: $(tail -n 3 "$state/log")"
 }
 
 java_kafka() {
@@ -67,14 +80,24 @@ start() {
     command -v java >/dev/null || fail "java is not installed"
     fetch_jars
     mkdir -p "$state"
+    make_certificate
     ports=$(free_ports)
-    port=${ports% *} controller=${ports#* }
+    # shellcheck disable=SC2086 # three numbers
+    set -- $ports
+    port=$1 controller=$2 secured=$3
     cat >"$state/server.properties" <<PROPERTIES
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port
+listeners=PLAINTEXT://127.0.0.1:$port,SECURED://127.0.0.1:$secured,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port,SECURED://127.0.0.1:$secured
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURED:SASL_SSL,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
+listener.name.secured.ssl.keystore.type=PKCS12
+listener.name.secured.ssl.keystore.location=$state/broker.p12
+listener.name.secured.ssl.keystore.password=change-me
+listener.name.secured.ssl.key.password=change-me
+listener.name.secured.sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.secured.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
 controller.quorum.bootstrap.servers=127.0.0.1:$controller
 log.dirs=$state/data
 offsets.topic.replication.factor=1
@@ -89,12 +112,12 @@ group.min.session.timeout.ms=1000
 auto.create.topics.enable=false
 PROPERTIES
     java_kafka kafka.tools.StorageTool format --standalone -t "$(java_kafka kafka.tools.StorageTool random-uuid)" \
-        -c "$state/server.properties" >"$state/log" 2>&1 || fail "formatting failed: $(tail -n 3 "$state/log")"
+        --add-scram 'SCRAM-SHA-512=[name=claviger,password=let-me-read]' -c "$state/server.properties" >"$state/log" 2>&1 || fail "formatting failed: $(tail -n 3 "$state/log")"
     # The broker outlives this script, and must not hold the caller's output open.
     java -Xmx512m -Dorg.slf4j.simpleLogger.defaultLogLevel=info -cp "$home/libs/*" \
         kafka.Kafka "$state/server.properties" >>"$state/log" 2>&1 </dev/null &
     echo $! >"$state/pid"
-    echo "$port" >"$state/port"
+    echo "$port $secured" >"$state/ports"
 
     waited=0
     until grep -q 'Kafka Server started' "$state/log"; do

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize, Serializer};
 
 const MASK: &str = "***";
 
+/// A secret that begins so is the path of the file that holds it.
+pub const SECRET_FILE_PREFIX: &str = "file:";
+
 /// A secret text.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
@@ -27,6 +30,18 @@ impl Secret {
 
     fn shown(&self) -> &str {
         if self.is_empty() { "" } else { MASK }
+    }
+}
+
+impl Default for Secret {
+    fn default() -> Self {
+        Self::from("")
+    }
+}
+
+impl From<&str> for Secret {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
     }
 }
 

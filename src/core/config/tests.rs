@@ -1,4 +1,5 @@
 use super::*;
+use crate::detect::{DetectOptions, Detector};
 
 /// The least a file must say.
 const LEAST: &str = "[kafka]\ntopics = [\"access\"]\n";
@@ -23,6 +24,17 @@ fn the_defaults_are_those_of_the_rooms() {
     let pepper = Pepper::new(b"0123456789abcdef").expect("long enough");
     let (ours, rooms) = (config.refine_options(pepper.clone()), RefineOptions::new(DecodeOptions::new(pepper)));
     assert_eq!(format!("{ours:?}"), format!("{rooms:?}"));
+    assert_eq!(config.detect.options(), DetectOptions::default());
+}
+
+#[test]
+fn budgets_and_detectors_are_read_by_name() {
+    let file = "[kafka]\ntopics = ['a']\n[detect]\ndisabled = ['off_hours']\n[detect.budgets]\nacme = 99.9\n";
+    let options = parse(file, &[]).expect("the file is right").detect.options();
+    assert_eq!(options.budgets.get("acme"), Some(&99_900_000));
+    assert!(!options.is_on(Detector::OffHours) && options.is_on(Detector::MixShift));
+    let wrong = fault("[kafka]\ntopics = ['a']\n[detect]\ndisabled = ['of_hours']\n", &[]);
+    assert!(wrong.contains("`of_hours` is none of request_spike"), "{wrong}");
 }
 
 #[test]

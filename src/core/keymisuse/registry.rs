@@ -215,24 +215,22 @@ impl Registry {
         if all.is_empty() { draw.index(self.networks.len()) } else { draw.pick(&all) }
     }
 
-    /// The registry as CSV, for the geography of the product's detectors.
+    /// The registry as a list for [`crate::geo::Geography::with_list`].
     #[must_use]
-    pub fn csv(&self) -> String {
-        let mut out = String::from("prefix,country,city,latitude,longitude,asn,organisation,kind\n");
+    pub fn list(&self) -> String {
+        let mut out = String::new();
         for network in &self.networks {
-            let city = network.city();
+            let (city, kind) = (network.city(), network.kind.name());
+            let relay = if network.kind == NetworkKind::Hosting { "hosting" } else { "" };
             let line = writeln!(
                 out,
-                "{},{},{},{},{},{},toy-{}-{},{}",
+                "{},{},AS{} toy-{kind}-{},{relay},{},{},20",
                 network.prefix(),
                 city.country,
-                city.name,
+                network.asn,
+                network.asn,
                 city.latitude,
-                city.longitude,
-                network.asn,
-                network.kind.name(),
-                network.asn,
-                network.kind.name()
+                city.longitude
             );
             debug_assert!(line.is_ok(), "a String takes any text");
         }

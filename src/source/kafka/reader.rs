@@ -13,7 +13,7 @@ use claviger_core::offsets::{Offset, Stream};
 use claviger_core::start::{StartPlan, Watermarks, plan_start};
 use rdkafka::Message as _;
 use rdkafka::consumer::{Consumer as _, RebalanceProtocol};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Offset as Place, TopicPartitionList};
 use tokio::sync::mpsc;
@@ -37,6 +37,8 @@ pub(super) struct Reader {
     pub(super) callbacks: u64,
     /// What went wrong in a callback, for the loop to end with.
     pub(super) failure: Option<SourceError>,
+    /// Why a broker or this side turned the last connection away: credentials or certificates.
+    pub(super) refusal: Option<(RDKafkaErrorCode, String)>,
     /// Nothing is handed over any more: the pipeline has had its last event.
     pub(super) stopping: bool,
     pub(super) paused: bool,
@@ -59,6 +61,7 @@ impl Reader {
             intake: Intake::default(),
             callbacks: 0,
             failure: None,
+            refusal: None,
             stopping: false,
             paused: false,
             cluster: Arc::from(""),

@@ -74,9 +74,7 @@ impl Reading {
             if self.stop.asked() {
                 return Ok(());
             }
-            if began.elapsed() > CONNECT_LIMIT {
-                return Err(SourceError::Unreachable { brokers: self.brokers.clone() });
-            }
+            self.judge_connecting(began.elapsed())?;
             // Serves the callbacks, through which the client says why it cannot connect.
             if let Some(Err(error)) = self.consumer.poll(NAP) {
                 self.judge(&error)?;
@@ -87,6 +85,19 @@ impl Reading {
         self.consumer
             .subscribe(&topics)
             .map_err(|source| SourceError::Subscription { topics: topics.join(", "), source })
+    }
+
+    /// A wrong password is final. A handshake also breaks with the network, so certificates are judged at the limit.
+    fn judge_connecting(&self, waited: Duration) -> Result<(), SourceError> {
+        let (refusal, brokers) = (lock(&self.reader).refusal.clone(), self.brokers.clone());
+        let out_of_time = waited > CONNECT_LIMIT;
+        match refusal {
+            Some((code, reason)) if out_of_time || code == RDKafkaErrorCode::Authentication => {
+                Err(SourceError::Refused { brokers, reason })
+            }
+            None if out_of_time => Err(SourceError::Unreachable { brokers }),
+            _ => Ok(()),
+        }
     }
 
     fn read(&mut self) -> Result<(), SourceError> {

@@ -85,6 +85,8 @@ fn names(incident: &Incident, alert: &ScoredAlert) -> bool {
             incident.dimensions.get("route").is_none_or(|route| same_value(route, &alert.entity))
         }
         EntityKind::Route => incident.kind == AttackKind::CredentialStuffing && same_value("login", &alert.entity),
+        EntityKind::Gateway => population && incident.dimensions.get("gateway").is_none_or(|of| *of == alert.entity),
+        EntityKind::Principal => false,
     }
 }
 
@@ -117,6 +119,7 @@ pub(super) fn concerns(trouble: &BenignTrouble, alert: &ScoredAlert) -> bool {
                 matches!(alert.detector.family(), Family::Failure | Family::Silence | Family::Volume)
             }
             EntityKind::Tenant => !trouble.tenant.is_empty() && alert.entity == trouble.tenant,
-            EntityKind::Route => false,
+            EntityKind::Gateway => !trouble.gateway.is_empty() && alert.entity == trouble.gateway,
+            EntityKind::Route | EntityKind::Principal => false,
         }
 }

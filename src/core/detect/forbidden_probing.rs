@@ -1,0 +1,127 @@
+//! Does a key try routes that it has no right to?
+//!
+//! A sequential test (TRW, [`crate::stats::Sequential`]) over first contacts: a path refused for want of a right is a
+//! failure, a new route that is served a success. Paths that the key used before, and rights that it had and lost, are
+//! no probing. Beside it a plain count: 15 such refusals in ten minutes and more than half of the requests, which may
+//! also be a client that does not take no for an answer, and is therefore low.
+//!
+//! One claim per key and day. 136 bytes a key. Cannot see: applications that answer 200 and say no in the body.
+
+use super::path_scanning::first_contacts;
+use super::told::{DAY_US, Told, driver, start_of};
+use super::{Context, Detector, Finding, Minute, Severity, Window};
+use crate::minutes::{Blamed, Distinct, EntityKind, MINUTE_US, Sum};
+use crate::stats::{Bloom64, Odds, Sequential, real};
+
+const SCORE_MIN: f64 = 5.0;
+const HALF_LIFE_MINUTES: f32 = 7.0 * 1_440.0;
+const BURST_US: i64 = 10 * MINUTE_US;
+/// Source: the count at which Panther's rules speak of reconnaissance.
+const BURST_MIN: i64 = 15;
+const MANY: u16 = 15;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct State {
+    seen: Bloom64,
+    test: Sequential,
+    day_us: i64,
+    paths_today: u16,
+    burst_us: i64,
+    refused: i64,
+    requests: i64,
+    told: Told,
+}
+
+impl State {
+    /// Whether a minute is worth a state: until something is forbidden, a key needs none.
+    #[must_use]
+    pub fn concerns(minute: &Minute) -> bool {
+        minute.count(Distinct::Forbidden) > 0 || refused(minute) > 0
+    }
+
+    pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
+        if minute.entity.kind != EntityKind::Key {
+            return;
+        }
+        self.turn(minute.minute_us);
+        let refused = refused(minute);
+        self.refused += refused;
+        self.requests += minute.total[Sum::Requests];
+        let paths = first_contacts(&mut self.seen, minute, Distinct::Forbidden);
+        let routes = first_contacts(&mut self.seen, minute, Distinct::Route);
+        self.paths_today = self.paths_today.saturating_add(paths);
+        if refused == 0 && routes == 0 {
+            return;
+        }
+        // A new route that is refused is in both sets.
+        let served = f64::from(routes.saturating_sub(paths));
+        let odds = Odds::of(context.population.success_rate(&minute.entity.tenant));
+        let score = self.test.observe(minute.minute_us, HALF_LIFE_MINUTES, &odds, f64::from(paths), served);
+        if refused == 0 {
+            return;
+        }
+        let probes = score >= context.levels.of(Window::Day).max(SCORE_MIN);
+        let insists = self.refused >= BURST_MIN && 2 * self.refused > self.requests;
+        let severity = match (probes, insists) {
+            (true, _) if self.paths_today >= MANY => Severity::High,
+            (true, _) => Severity::Medium,
+            (false, true) => Severity::Low,
+            (false, false) => return,
+        };
+        if self.told.is_due(self.day_us, severity, f64::from(self.paths_today.max(1))) {
+            found.push(self.claim(minute, context, &odds, severity, score));
+        }
+    }
+
+    fn turn(&mut self, at_us: i64) {
+        let (day_us, burst_us) = (start_of(at_us, DAY_US), start_of(at_us, BURST_US));
+        if day_us != self.day_us {
+            (self.day_us, self.paths_today) = (day_us, 0);
+        }
+        if burst_us != self.burst_us {
+            (self.burst_us, self.refused, self.requests) = (burst_us, 0, 0);
+        }
+    }
+
+    fn claim(&self, minute: &Minute, context: &Context<'_>, odds: &Odds, severity: Severity, score: f64) -> Finding {
+        let named = |kind, dimension| {
+            minute.of(kind).take(3).map(move |hash| driver(dimension, context.names.resolve(hash), 1.0))
+        };
+        let what = if severity == Severity::Low {
+            format!("insisted {} times within ten minutes on what it has no right to", self.refused)
+        } else {
+            format!("tried {} paths that it has no right to", self.paths_today)
+        };
+        Finding {
+            detector: Detector::ForbiddenProbing,
+            entity: minute.entity.clone(),
+            from_us: self.day_us,
+            to_us: minute.to_us(),
+            severity,
+            score,
+            expected: 1.0,
+            seen: if severity == Severity::Low { real(self.refused) } else { f64::from(self.paths_today) },
+            unit: if severity == Severity::Low { "refused requests" } else { "forbidden paths" },
+            cause: None,
+            drivers: named(Distinct::Forbidden, "path")
+                .chain(named(Distinct::Route, "route"))
+                .chain(named(Distinct::Network, "network").take(2))
+                .collect(),
+            summary: format!("{} {what}", minute.entity),
+            quiet: format!(
+                "fewer than {:.0} new forbidden paths in a row, and fewer than {BURST_MIN} such refusals in ten minutes",
+                odds.failures_for(SCORE_MIN)
+            ),
+        }
+    }
+}
+
+/// Requests that were refused for want of a right.
+fn refused(minute: &Minute) -> i64 {
+    let counted = minute.causes.iter().filter_map(|(cause, sums)| match Blamed::of((*cause)?) {
+        Blamed::Right => Some(sums[Sum::Requests]),
+        Blamed::Unsaid => Some(sums[Sum::Requests] - sums[Sum::Unauthorized] - sums[Sum::NotFound]),
+        Blamed::Nothing | Blamed::Credential => None,
+    });
+    counted.sum()
+}

@@ -1,0 +1,66 @@
+//! Did an entity that always sends stop sending?
+//!
+//! The chance of no request at all since the last one, as the entity's [`Baseline`](super::Baseline) predicts: P(0) of
+//! a negative binomial with the count expected of the gap, hour by hour with its season. Told once a gap. A key is not
+//! told about when its whole tenant is silent, nor a tenant when nobody sends: then the feed is what stopped.
+//!
+//! 8 bytes.
+
+use super::baseline::Baseline;
+use super::{Context, Detector, Entity, Finding, Severity, Window};
+use crate::stats::lower_score;
+use crate::time;
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct State {
+    /// Start of the gap that was told.
+    told_us: i64,
+}
+
+impl State {
+    /// Fewer expected requests are no silence worth telling.
+    const EXPECTED_MIN: f64 = 30.0;
+
+    /// Looks at the gap between `last_us`, the end of the last minute with requests, and `at_us`.
+    pub fn tick(
+        &mut self,
+        entity: &Entity,
+        baseline: &Baseline,
+        last_us: i64,
+        at_us: i64,
+        context: &Context<'_>,
+    ) -> Option<Finding> {
+        if baseline.is_young() || self.told_us == last_us || at_us <= last_us {
+            return None;
+        }
+        let expected = baseline.between(last_us, at_us);
+        if expected < Self::EXPECTED_MIN {
+            return None;
+        }
+        let r = 1.0 / (baseline.phi(Window::Hour) * 1.1 + 1.0 / baseline.counted().max(0.5));
+        let score = lower_score(0.0, expected, r);
+        let level = context.levels.of(Window::Hour);
+        if score < level {
+            return None;
+        }
+        self.told_us = last_us;
+        Some(Finding {
+            detector: Detector::RequestSilence,
+            entity: entity.clone(),
+            from_us: last_us,
+            to_us: at_us,
+            severity: Severity::Low,
+            score,
+            expected,
+            seen: 0.0,
+            unit: "requests",
+            cause: None,
+            drivers: Vec::new(),
+            summary: format!(
+                "{entity} has sent nothing since {}, although {expected:.0} requests were due by now",
+                time::format(last_us)
+            ),
+            quiet: format!("one request of {}, or a tenant that is silent as a whole", entity.name),
+        })
+    }
+}
