@@ -63,6 +63,6 @@ pub use instant::Instant;
 pub use minute::Minute;
 pub use options::DetectOptions;
 pub use season::{Season, Slot};
-pub use series::SeriesScorer;
+pub use series::{SeriesScorer, parse_series_row};
 pub use watch::{Watch, WatchStats};
 pub use window::{EntityHash, Streams, Windows};

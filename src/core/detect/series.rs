@@ -19,6 +19,15 @@
 
 use statrs::distribution::{DiscreteCDF as _, NegativeBinomial};
 
+/// Time (UTC microseconds) and value of a line `timestamp,value`; `None` for a header or what is damaged. A time may be
+/// written in every form of [`crate::time::instant`], and without a zone, which is then UTC.
+#[must_use]
+pub fn parse_series_row(line: &str) -> Option<(i64, f64)> {
+    let (at, value) = line.trim_end().split_once(',')?;
+    let at_us = crate::time::instant(at).or_else(|| crate::time::instant(&format!("{at}Z")))?;
+    Some((at_us, value.trim().parse().ok()?))
+}
+
 /// Scores one series, row by row.
 #[derive(Clone, Debug, Default)]
 pub struct SeriesScorer {
@@ -337,6 +346,17 @@ mod tests {
         let scores = scores((0..6_000).map(count));
         let alarms = scores.iter().filter(|score| **score > 0.6).count();
         assert!(alarms <= 4, "{alarms} alarms on exponential counts");
+    }
+
+    #[test]
+    fn rows_are_read_with_and_without_a_zone_and_a_header_is_none() {
+        let wanted = Some((1_397_114_100_000_000, 21.5));
+        for line in ["2014-04-10 07:15:00,21.5", "2014-04-10T07:15:00Z,21.5\r", "1397114100, 21.5"] {
+            assert_eq!(parse_series_row(line), wanted, "{line}");
+        }
+        for line in ["timestamp,value", "", "2014-04-10 07:15:00", "2014-04-10 07:15:00,high"] {
+            assert_eq!(parse_series_row(line), None, "{line}");
+        }
     }
 
     #[test]
