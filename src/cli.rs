@@ -2,10 +2,12 @@
 //!
 //! Exit codes: 0 done, 1 the answer is "no", 2 wrong usage or configuration, 3 environment, 4 a bug.
 
+mod alert;
 mod check_config;
 mod check_lake;
 mod demo;
 mod identity;
+mod incidents;
 mod query;
 mod replay;
 mod run;
@@ -33,6 +35,9 @@ enum Command {
     CheckLake(check_lake::CheckLakeArguments),
     /// Validates identity snapshots and shows what changed between them
     Identity(identity::Identity),
+    /// Tries the places where alerts go
+    Alert(alert::Alert),
+    Incidents(incidents::IncidentsArguments),
     /// Prints a completion script for your shell
     #[command(after_help = "Example: claviger completions bash > /etc/bash_completion.d/claviger")]
     Completions {
@@ -61,6 +66,8 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::Query(arguments) => query::query(arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
+        Command::Alert(arguments) => alert::run(&arguments),
+        Command::Incidents(arguments) => incidents::run(&arguments),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "claviger", &mut std::io::stdout());

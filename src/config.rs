@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use claviger_core::config::{Config, ConfigError, VARIABLE_PREFIX};
+use claviger_core::config::{AlertPlan, Config, ConfigError, SECRET_FILE_PREFIX, Secret, VARIABLE_PREFIX};
 use claviger_core::fault::{Blame, Fault};
 use claviger_core::secret::Pepper;
 use rand::TryRng as _;
@@ -55,6 +55,21 @@ pub fn pepper(config: &Config) -> Result<Pepper, LoadError> {
     Pepper::new(&secret).ok_or(LoadError::NoPepper)
 }
 
+/// The plan for alerts, with the content of files in the place of secrets that name one.
+///
+/// # Errors
+/// A file cannot be read, or what it holds is not what the option needs.
+pub fn alert_plan(config: &Config) -> Result<AlertPlan, LoadError> {
+    let mut alert = config.alert.clone();
+    for secret in alert.secrets_mut() {
+        let Some(path) = secret.reveal().strip_prefix(SECRET_FILE_PREFIX).map(PathBuf::from) else { continue };
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(|source| LoadError::Unreadable { what: "secret", path, source })?;
+        *secret = Secret::from(text.trim());
+    }
+    alert.plan().map_err(|source| LoadError::WrongAlert { source })
+}
+
 /// The pepper in a file.
 ///
 /// # Errors
@@ -90,6 +105,8 @@ pub enum LoadError {
     Unwritable { path: PathBuf, source: std::io::Error },
     #[error("`{}` cannot be used", path.display())]
     Wrong { path: PathBuf, source: ConfigError },
+    #[error("the section `[alert]` cannot be used")]
+    WrongAlert { source: ConfigError },
     #[error("the variable `{variable}` is not UTF-8 text")]
     NotText { variable: String },
     #[error("no pepper of at least {} bytes", Pepper::LENGTH_MIN)]
@@ -101,7 +118,7 @@ impl Fault for LoadError {
         match self {
             Self::Unwritable { .. } => "check the folder and who may write to it".to_owned(),
             Self::Unreadable { .. } => "check the path and who may read the file".to_owned(),
-            Self::Wrong { source, .. } => source.hint(),
+            Self::Wrong { source, .. } | Self::WrongAlert { source } => source.hint(),
             Self::NotText { variable } => format!("set `{variable}` again, or unset it"),
             Self::NoPepper => "make one with `openssl rand -hex 32 > pepper` and name it in `secrets.pepper_file`; \
                                keep it as long as the lake"

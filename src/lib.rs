@@ -14,6 +14,8 @@ pub mod lake;
 
 pub mod detect;
 
+pub mod alert;
+
 pub mod pipeline;
 
 pub mod serve;

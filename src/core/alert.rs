@@ -51,7 +51,7 @@ pub use quiet::{Inhibition, Period, QuietRule};
 pub use route::{Route, Routes};
 pub use rows::{
     FINDING_SCHEMA, INCIDENT_SCHEMA, finding_rows, incident_rows, meaning_of_finding_column,
-    meaning_of_incident_column, read_incident_rows,
+    meaning_of_incident_column, read_finding_ids, read_incident_rows,
 };
 pub use runbook::runbook;
 pub use template::Template;

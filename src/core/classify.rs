@@ -23,7 +23,7 @@ use crate::cause::RootCause;
 use crate::event::{Column, Dict, DictColumn, Events, ListColumn, LongColumn};
 use crate::identity::Identified;
 use habits::Habits;
-use health::Health;
+use health::{Bearer, Health};
 pub use rules::{Confidence, RULES, Rule};
 pub use verdict::{Verdict, decide};
 use witness::{Outcome, Witness};
@@ -85,7 +85,7 @@ pub struct Memory {
 /// Names the cause of every refusal of a batch.
 #[must_use]
 pub fn classify(batch: Identified, options: &ClassifyOptions, memory: &mut Memory) -> Classified {
-    let mut columns = VerdictColumns::default();
+    let mut columns = VerdictColumns::for_rows(batch.events().len());
     memory.health.keep_for(batch.directory());
     let denied = Judge::new(&batch, options).judge(memory, &mut columns);
     let added = columns.finish();
@@ -194,7 +194,7 @@ impl<'a> Judge<'a> {
             let anonymous = named.is_some_and(|code| is_anonymous[code]);
             habits.served(client(), !bare && !anonymous);
             if anonymous && !bare {
-                columns.push_served(RootCause::AnonymousFallback, None, None, &self.options.anonymous_consumers[0]);
+                self.fallback(row, outcome, consumers.get(row), columns);
                 continue;
             }
             self.served(row, outcome, health, columns);
@@ -246,17 +246,39 @@ impl<'a> Judge<'a> {
     /// A request that was served: in order, unless its subject was not.
     fn served(&mut self, row: usize, outcome: Outcome, health: &mut Health, columns: &mut VerdictColumns) {
         let at = self.witness.event_at(row);
-        let Some(key) = self.batch.subject(row).key.filter(|&key| !health.is_known(key, at)) else {
+        let subject = self.batch.subject(row);
+        let bearer = subject.key.map(Bearer::Key).or_else(|| subject.principal.map(Bearer::Principal));
+        let Some(bearer) = bearer.filter(|&bearer| !health.is_known(bearer, at)) else {
             return columns.push_none();
         };
         let facts = self.witness.facts(row, at, outcome, None, false);
         match verdict::zombie(&facts) {
-            Some((cause, lag)) => columns.push_served(RootCause::ZombieAccess, Some(cause), lag, cause.name()),
+            Some((reason, lag_us)) => columns.push_served(&Served {
+                cause: RootCause::ZombieAccess,
+                reason: Some(reason),
+                lag_us,
+                contradiction: Some("the gateway served what the directory refuses"),
+                evidence: &format!("should_be={}", reason.name()),
+            }),
             None => {
-                health.note(key, at, self.witness.next_change(row, at).unwrap_or(i64::MAX));
+                health.note(bearer, at, self.witness.next_change(row, at).unwrap_or(i64::MAX));
                 columns.push_none();
             }
         }
+    }
+
+    /// A request whose credential was refused and that was served all the same, as nobody. Why it was refused is
+    /// judged as if the gateway had said so.
+    fn fallback(&mut self, row: usize, outcome: Outcome, consumer: &str, columns: &mut VerdictColumns) {
+        let refused = Outcome { status: 401, application_asked: false, ..outcome };
+        let verdict = decide(&self.witness.facts(row, self.witness.event_at(row), refused, None, false));
+        columns.push_served(&Served {
+            cause: RootCause::AnonymousFallback,
+            reason: Some(verdict.cause).filter(|&cause| cause != RootCause::Undecidable),
+            lag_us: None,
+            contradiction: verdict.contradiction,
+            evidence: &format!("served_as={consumer}"),
+        });
     }
 
     fn dependence(&mut self, row: usize) -> Dependence {
@@ -286,6 +308,16 @@ struct Dependence {
 fn hashes(dict: Dict<'_>) -> Vec<u64> {
     let state = FixedState::default();
     (0..dict.values_len()).map(|code| state.hash_one(dict.value(code))).collect()
+}
+
+/// A verdict on a request that was served.
+struct Served<'a> {
+    cause: RootCause,
+    /// What should have refused it, or did.
+    reason: Option<RootCause>,
+    lag_us: Option<i64>,
+    contradiction: Option<&'static str>,
+    evidence: &'a str,
 }
 
 /// The columns of [`Stage::Classified`](crate::event::Stage), written by code.
@@ -319,8 +351,17 @@ struct Stored {
 }
 
 impl VerdictColumns {
-    fn push_none(&mut self) {
-        for column in [
+    fn for_rows(rows: usize) -> Self {
+        let mut columns = Self::default();
+        columns.texts().into_iter().for_each(|column| column.reserve(rows));
+        columns.alternatives.reserve(rows);
+        columns.evidence.reserve(rows);
+        columns.lag.reserve(rows);
+        columns
+    }
+
+    fn texts(&mut self) -> [&mut DictColumn; 7] {
+        [
             &mut self.denied_by,
             &mut self.cause,
             &mut self.cause_class,
@@ -328,9 +369,11 @@ impl VerdictColumns {
             &mut self.contradiction,
             &mut self.missing_field,
             &mut self.remedy,
-        ] {
-            column.push_code(None);
-        }
+        ]
+    }
+
+    fn push_none(&mut self) {
+        self.texts().into_iter().for_each(|column| column.push_code(None));
         self.alternatives.push_codes(&[]);
         self.evidence.push_codes(&[]);
         self.lag.push(None);
@@ -363,17 +406,16 @@ impl VerdictColumns {
         self.push_stored(&stored, None);
     }
 
-    /// A verdict on a request that was served. `reason` is what should have refused it.
-    fn push_served(&mut self, cause: RootCause, reason: Option<RootCause>, lag_us: Option<i64>, evidence: &str) {
-        let evidence = if reason.is_some() { format!("should_be={evidence}") } else { format!("served_as={evidence}") };
+    fn push_served(&mut self, served: &Served<'_>) {
+        let &Served { cause, reason, lag_us, contradiction, evidence } = served;
         let stored = Stored {
             denied_by: None,
             cause: self.cause.code(cause.name()),
             cause_class: self.cause_class.code(cause.class().name()),
             confidence: self.confidence.code(Confidence::Certain.name()),
             alternatives: reason.and_then(|reason| self.alternatives.code(reason.name())).into_iter().collect(),
-            contradiction: self.contradiction.code("the gateway served what the directory refuses"),
-            evidence: self.evidence.code(&evidence).into_iter().collect(),
+            contradiction: self.contradiction.code(contradiction.unwrap_or("")),
+            evidence: self.evidence.code(evidence).into_iter().collect(),
             missing_field: None,
             remedy: self.remedy.code(cause.remedy()),
         };

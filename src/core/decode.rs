@@ -8,12 +8,16 @@
 //! a credential is hashed once a batch, however often it occurs.
 
 mod apisix;
+mod assemble;
+mod body;
+mod candidates;
 mod canonical;
 mod credentials;
 mod dialect;
 mod document;
 mod fields;
 mod kong;
+mod per_value;
 mod presented;
 mod scrub;
 mod uri;

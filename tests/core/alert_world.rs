@@ -183,7 +183,7 @@ impl World {
         for event in events {
             self.process.unstored.push(event.clone());
             if matches!(event.what, Happening::Noticed { .. }) {
-                self.step(Input::Noticed(event));
+                self.step(Input::Noticed(Box::new(event)));
             }
         }
     }
@@ -313,7 +313,7 @@ fn a_hanging_destination_delays_no_other() {
                     noticed_at.entry(event.incident.clone()).or_insert(world.now_us);
                     // No crash here: only the destinations are at fault.
                     let dice = &mut world.dice;
-                    let actions = world.process.outbox.step(Input::Noticed(event), &mut || dice.roll());
+                    let actions = world.process.outbox.step(Input::Noticed(Box::new(event)), &mut || dice.roll());
                     actions.iter().for_each(|action| {
                         if let Action::Send(attempt) = action {
                             world.send(attempt)

@@ -92,7 +92,7 @@ fn a_busy_key_takes_less_than_two_kilobytes_and_an_idle_one_less_than_that() {
     let each = busy.state_bytes / busy.entities;
     println!("{each} bytes a busy key, the shared tables included");
     assert_eq!(busy.entities, 50);
-    assert!(each < 3_000, "{each} bytes");
+    assert!(each < 2_048, "{each} bytes");
     let clock = minutes("9d00:00,1,1,gateway gw,,served=1,\n");
     for day in 0..4 {
         let mut clock = clock.clone();

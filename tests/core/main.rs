@@ -12,6 +12,7 @@ mod support;
 
 mod alert_world;
 mod canary;
+mod classify;
 mod contract;
 mod decode;
 mod engine;
@@ -20,8 +21,10 @@ mod identity;
 mod ingest_world;
 mod instant;
 mod keymisuse;
+mod ordinary;
 mod precedence;
 mod probes;
 mod probes_real;
 mod properties;
 mod tidiness;
+mod witnesses;

@@ -29,6 +29,25 @@ fn every_format_has_its_fixtures() {
 }
 
 #[test]
+fn every_cause_has_a_folder_of_frames_that_have_it_and_frames_that_have_not() {
+    let folder = repository().join("tests/fixtures/classify");
+    let entries = std::fs::read_dir(&folder).expect("fixtures").map(|entry| entry.expect("an entry").path());
+    let folders: BTreeSet<String> = entries
+        .filter(|path| path.is_dir())
+        .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+        .filter(|name| name != "world")
+        .collect();
+    let causes: BTreeSet<String> = RootCause::ALL.iter().map(|cause| cause.name().to_owned()).collect();
+    assert_eq!(folders, causes);
+    for cause in causes {
+        for file in ["named.ndjson", "neighbours.ndjson", "verdicts.snap"] {
+            let text = std::fs::read_to_string(folder.join(&cause).join(file)).unwrap_or_default();
+            assert!(!text.is_empty(), "{cause}: {file}");
+        }
+    }
+}
+
+#[test]
 fn every_reason_for_a_reject_is_seen_in_a_fixture_or_made_by_a_source() {
     let mut files = Vec::new();
     files_below(&repository().join("tests/core/snapshots"), &mut files);

@@ -4,6 +4,7 @@
 
 mod support;
 
+mod alert;
 mod canary;
 mod chaos;
 mod command_line;

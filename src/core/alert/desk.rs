@@ -13,6 +13,7 @@ use super::group::Group;
 use super::incident::{Incident, IncidentId, Status};
 use super::ledger::Incidents;
 use super::notice::Notice;
+use super::outbox::Delivery;
 use super::quiet::{Inhibition, QuietRule};
 use super::route::Routes;
 
@@ -139,12 +140,13 @@ impl Desk {
         event
     }
 
-    /// The notice behind a [`Happening::Noticed`], told with what is known now; `None` when its incident is forgotten.
+    /// The notice to deliver, told with what is known now; `None` when its incident is forgotten.
     #[must_use]
-    pub fn notice(&self, event: &IncidentEvent) -> Option<Notice> {
-        let Happening::Noticed { notice, action, severity, .. } = event.what else { return None };
-        let incident = self.incidents.get(&event.incident)?;
-        Some(Notice::of(incident, notice, action, severity, event.at_us, &self.policy.dashboard))
+    pub fn notice(&self, delivery: &Delivery) -> Option<Notice> {
+        let Delivery { incident, notice, action } = delivery;
+        let incident = self.incidents.get(incident)?;
+        let severity = incident.severity(&self.policy.important_tenants);
+        Some(Notice::of(incident, *notice, *action, severity, &self.policy.dashboard))
     }
 
     fn record(&mut self, incident: IncidentId, what: Happening, events: &mut Vec<IncidentEvent>) {

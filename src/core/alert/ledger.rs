@@ -34,6 +34,8 @@ pub struct Incidents {
     by_group: BTreeMap<Group, IncidentId>,
     /// Findings that have been judged, by the end of their window, so that the oldest can be forgotten.
     judged: BTreeSet<(i64, String)>,
+    /// What people did, so that an acknowledgement that is read again takes nothing a second time.
+    heard: BTreeSet<(i64, IncidentId, &'static str)>,
     suppressed: BTreeMap<Group, Suppressed>,
     pub(super) benign: BTreeMap<Group, Benign>,
     sequence: i64,
@@ -116,6 +118,12 @@ impl Incidents {
             }
             self.judged.insert((claim.to_us, claim.finding.clone()));
             self.advance_to(claim.to_us);
+        }
+        if event.what.is_of_a_person() {
+            let (incident, name) = (event.incident.clone(), event.what.name());
+            if event.at_us <= self.floor_us || !self.heard.insert((event.at_us, incident, name)) {
+                return;
+            }
         }
         match &event.what {
             Happening::Opened(claim) | Happening::Grouped(claim) | Happening::Reopened(claim) => {
@@ -224,6 +232,7 @@ impl Incidents {
         }
         self.floor_us = floor_us;
         self.judged = self.judged.split_off(&(floor_us.saturating_add(1), String::new()));
+        self.heard.retain(|(at_us, ..)| *at_us > floor_us);
         self.by_id.retain(|_, incident| incident.status.is_active() || incident.last_seen_us > floor_us);
         self.by_group.retain(|_, id| self.by_id.contains_key(id));
         self.suppressed.retain(|_, suppressed| suppressed.last_seen_us > floor_us);

@@ -21,8 +21,6 @@ pub struct Notice {
     pub severity: Severity,
     /// As it was told first: part of `labels`, and so the same for the incident's whole life.
     pub first_severity: Severity,
-    /// When it was decided, event time.
-    pub at_us: i64,
     pub opened_at_us: i64,
     pub last_seen_us: i64,
     pub resolved_at_us: Option<i64>,
@@ -48,14 +46,7 @@ const VALUES_SHOWN: usize = 5;
 
 impl Notice {
     #[must_use]
-    pub fn of(
-        incident: &Incident,
-        number: u32,
-        action: NoticeAction,
-        severity: Severity,
-        at_us: i64,
-        dashboard: &str,
-    ) -> Self {
+    pub fn of(incident: &Incident, number: u32, action: NoticeAction, severity: Severity, dashboard: &str) -> Self {
         let first_severity = incident.first_severity.unwrap_or(severity);
         let mut evidence: Vec<&Claim> = incident.evidence.values().collect();
         evidence.sort_by(|a, b| {
@@ -74,7 +65,6 @@ impl Notice {
             action,
             severity,
             first_severity,
-            at_us,
             opened_at_us: incident.opened_at_us,
             last_seen_us: incident.last_seen_us,
             resolved_at_us: resolution.map(|resolution| resolution.at_us),

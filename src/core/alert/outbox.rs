@@ -41,7 +41,7 @@ impl Outbox {
         Self { patience, lanes: lanes.collect(), attempts: 0, recorded: i64::MIN, now_us }
     }
 
-    /// Takes up what rows say is still to be delivered. Notices for destinations that are configured no longer are given
+    /// Takes up what rows, in the order of their sequence, say is still to be delivered. Notices for destinations that are configured no longer are given
     /// up: the answer holds their rows.
     pub fn restore(&mut self, events: &[IncidentEvent]) -> Vec<Action> {
         let mut actions = Vec::new();

@@ -15,7 +15,7 @@ use super::event::{Happening, IncidentEvent};
 use crate::cause::RootCause;
 use crate::event::{ColumnKind, DictColumn, LongColumn, TextColumn, TimeColumn};
 
-pub use read::read_incident_rows;
+pub use read::{read_finding_ids, read_incident_rows};
 
 /// The columns of a claim, in both tables; null in rows that tell of none.
 fn claim_fields(is_nullable: bool) -> Vec<Field> {

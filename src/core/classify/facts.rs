@@ -15,10 +15,16 @@ pub struct Facts<'a> {
     pub application_refused: bool,
     pub word: Word,
     pub credential: CredentialFact,
+    /// Where it stood, as in the event column.
+    pub place: &'a str,
     /// Several credentials were sent, and they differ.
     pub differing: bool,
     /// The client always authenticated until now.
     pub habit_broken: bool,
+    /// The gateway says whose the credential is, so it knew it.
+    pub authenticated: bool,
+    /// Another environment than the one that was called, where keys begin like this credential.
+    pub issued_for: Option<&'a str>,
     pub key: Option<KeyFact<'a>>,
     pub principal: PrincipalFact<'a>,
     pub tenant: Option<TenantFact<'a>>,
@@ -49,6 +55,8 @@ pub enum CredentialFact {
 pub enum Shape {
     /// No rule says what keys look like.
     NoRule,
+    /// A signed token or a request signature: no directory lists these, so that none holds it says nothing.
+    NotListed,
     Fits,
     /// Of a format that was accepted once.
     Retired,
@@ -60,10 +68,17 @@ pub enum Shape {
 pub struct KeyFact<'a> {
     pub key_id: &'a str,
     pub other_environment: Option<&'a str>,
+    /// Two principals claim it.
     pub conflicting: bool,
+    /// Its tenant and its principal's, when they differ.
+    pub torn_between: Option<(&'a str, &'a str)>,
     pub disabled: bool,
     pub status_reason: &'a str,
     pub created_at: Option<i64>,
+    /// When it was switched on again, if it was off before.
+    pub enabled_at: Option<i64>,
+    /// When anything about it last changed, as far as that was seen.
+    pub changed_at: Option<i64>,
     pub expires_at: Option<i64>,
     pub revoked_at: Option<i64>,
     /// Revoked or vanished, without a time.
@@ -104,6 +119,8 @@ pub enum PrincipalState {
 #[derive(Clone, Copy, Debug)]
 pub struct TenantFact<'a> {
     pub tenant_id: &'a str,
+    /// Who is held, where it is not the whole tenant; else empty.
+    pub principal_id: &'a str,
     pub state: TenantState,
     pub reason: &'a str,
     pub since: Option<i64>,
@@ -132,4 +149,6 @@ pub struct RequestFact<'a> {
     pub route_unknown: bool,
     /// The directory says what this route needs, and the key has it.
     pub granted: bool,
+    /// It has it for less time than a change takes to be known everywhere.
+    pub newly_granted: bool,
 }

@@ -1,9 +1,9 @@
 //! Facts to a verdict: cause, alternatives, confidence, evidence, contradiction, missing field.
 
-use super::facts::{CredentialFact, Facts, PrincipalFact, PrincipalState, TenantState};
-use super::rules::{Confidence, RULES, cause_of_word};
+use super::facts::{CredentialFact, Facts, PrincipalFact, PrincipalState, Shape, TenantFact, TenantState};
+use super::rules::{Confidence, RULES, Rule, cause_of_word, is_unlisted};
 use super::word::Word;
-use crate::cause::RootCause;
+use crate::cause::{CauseClass, RootCause};
 use crate::time;
 
 /// Alternatives that are kept.
@@ -25,13 +25,23 @@ pub struct Verdict {
 /// The verdict on a refused request.
 #[must_use]
 pub fn decide(facts: &Facts<'_>) -> Verdict {
-    let mut holding = RULES.iter().filter_map(|(cause, rule)| rule(facts).map(|confidence| (*cause, confidence)));
-    let first = holding.next();
-    let mut alternatives: Vec<RootCause> = holding.map(|(cause, _)| cause).take(ALTERNATIVES_MAX).collect();
+    let mut holding = RULES.iter().filter(|(_, rule)| rule(facts).is_some());
+    let first_rule = holding.next();
+    let first = first_rule.and_then(|(cause, rule)| Some((*cause, rule(facts)?)));
+    let mut alternatives: Vec<RootCause> = Vec::with_capacity(ALTERNATIVES_MAX);
+    for (cause, _) in holding {
+        if !alternatives.contains(cause) {
+            alternatives.push(*cause);
+        }
+    }
+    alternatives.truncate(ALTERNATIVES_MAX);
     let word = cause_of_word(facts.word);
+    let outdated = first_rule.is_some_and(|(_, rule)| rests_on_an_old_directory(rule, facts));
 
-    // A guess from times is worth less than what the gateway says.
-    let by_rule = first.filter(|(_, confidence)| *confidence > Confidence::Possible);
+    // A guess from times is worth less than what the gateway says, and so is a directory past its freshness limit.
+    let speaks_against = |cause: RootCause| word.is_some_and(|said| said.class() != cause.class());
+    let by_rule =
+        first.filter(|(cause, confidence)| *confidence > Confidence::Possible && !(outdated && speaks_against(*cause)));
     let (cause, confidence) = match (by_rule, word, first) {
         (Some(verdict), ..) => verdict,
         (None, Some(cause), _) => (cause, Confidence::Possible),
@@ -46,30 +56,54 @@ pub fn decide(facts: &Facts<'_>) -> Verdict {
     }
     if let Some(said) = word
         && said != cause
+        && !agrees(facts.word, cause)
         && !alternatives.contains(&said)
     {
         alternatives.push(said);
     }
     alternatives.truncate(ALTERNATIVES_MAX);
 
+    let mut evidence = evidence(facts, cause);
+    if outdated || facts.stale && cause == RootCause::Undecidable {
+        evidence.push("directory=past its freshness limit".to_owned());
+    }
     Verdict {
         cause,
         confidence,
-        contradiction: contradiction(facts, cause),
-        evidence: evidence(facts, cause),
+        contradiction: contradiction(facts, cause, by_rule.is_none()).or_else(|| {
+            let other_way_round = outdated && first.is_some_and(|(guess, _)| guess != cause);
+            other_way_round
+                .then_some("the gateway says otherwise than the directory, which is past its freshness limit")
+        }),
+        evidence,
         missing_field: (cause == RootCause::Undecidable).then(|| missing_field(facts)),
         alternatives,
     }
 }
 
+/// Whether a vague word means the more exact cause as well.
+fn agrees(word: Word, cause: RootCause) -> bool {
+    let vague = matches!(word, Word::Suspended | Word::UserInvalid);
+    vague && cause_of_word(word).is_some_and(|said| said.class() == cause.class())
+}
+
+/// Whether a fresh directory would make the rule surer.
+fn rests_on_an_old_directory(rule: &Rule, facts: &Facts<'_>) -> bool {
+    facts.stale && rule(&Facts { stale: false, ..*facts }) > rule(facts)
+}
+
 /// How the gateway's word and the directory disagree.
 #[expect(clippy::wildcard_enum_match_arm, reason = "few of the words can contradict a directory")]
-fn contradiction(facts: &Facts<'_>, cause: RootCause) -> Option<&'static str> {
-    let healthy_key = facts.key.is_some() && matches!(cause, RootCause::Undecidable);
+fn contradiction(facts: &Facts<'_>, cause: RootCause, by_word: bool) -> Option<&'static str> {
+    let of_directory = matches!(cause.class(), CauseClass::Key | CauseClass::Identity | CauseClass::Account);
+    let healthy_key = facts.key.is_some() && (cause == RootCause::Undecidable || by_word && of_directory);
     match facts.word {
         _ if healthy_key && !facts.stale => Some("the gateway refused, but the directory finds nothing wrong"),
         Word::Missing if facts.credential != CredentialFact::None && cause != RootCause::MisplacedCredential => {
             Some("the gateway says no credential was sent, but the log shows one")
+        }
+        word if word.knows_the_key() && is_unlisted(facts) && !facts.stale && cause_of_word(word) == Some(cause) => {
+            Some("the gateway speaks of a key that no snapshot holds")
         }
         Word::Expired if facts.key.is_some() && cause != RootCause::KeyExpired => {
             Some("the gateway says expired, the directory says otherwise")
@@ -93,6 +127,10 @@ fn missing_field(facts: &Facts<'_>) -> &'static str {
         CredentialFact::Redacted => "credential (masked by the gateway: log a keyed hash of it)",
         CredentialFact::None if facts.status == 403 => "credential (hidden by the gateway: log a keyed hash of it)",
         CredentialFact::None => "credential",
+        CredentialFact::Shown { shape: Shape::NotListed, .. } => "consumer (whose token it is)",
+        CredentialFact::Shown { .. } if facts.stale => {
+            "identity snapshot (the one at hand is past its freshness limit)"
+        }
         CredentialFact::Shown { .. } if facts.word == Word::Silent || facts.word == Word::Invalid => {
             "response body (the gateway's message)"
         }
@@ -134,12 +172,11 @@ fn evidence(facts: &Facts<'_>, cause: RootCause) -> Vec<String> {
         | RootCause::AccountSuspendedAbuse
         | RootCause::AccountSuspendedBilling
         | RootCause::AccountSuspendedPolicy => {
-            if let Some(tenant) = facts.tenant {
-                note("tenant", tenant.tenant_id);
-                note("tenant.state", if tenant.state == TenantState::Archived { "archived" } else { "suspended" });
-                note("tenant.reason", tenant.reason);
-                note("tenant.since", &since(tenant.since));
-            }
+            facts.tenant.iter().for_each(|tenant| note_account(tenant, &mut note));
+        }
+        RootCause::QuotaExhausted => {
+            let held = facts.tenant.iter().filter(|tenant| tenant.state == TenantState::Suspended);
+            held.for_each(|tenant| note_account(tenant, &mut note));
         }
         RootCause::KeyRevoked
         | RootCause::KeyDisabled
@@ -153,8 +190,21 @@ fn evidence(facts: &Facts<'_>, cause: RootCause) -> Vec<String> {
                 note("key", key.key_id);
                 match cause {
                     RootCause::KeyExpired => note("key.expires_at", &since(key.expires_at)),
-                    RootCause::KeyNotYetActive => note("key.created_at", &since(key.created_at)),
+                    RootCause::KeyNotYetActive => match key.enabled_at {
+                        Some(enabled_at) => note("key.enabled_at", &time::format(enabled_at)),
+                        None => note("key.created_at", &since(key.created_at)),
+                    },
                     RootCause::WrongEnvironment => note("key.environment", key.other_environment.unwrap_or("")),
+                    RootCause::MappingConflict => {
+                        let (of_key, of_principal) = key.torn_between.unwrap_or(("", ""));
+                        note("key.claimed_by", if key.conflicting { "two principals" } else { "" });
+                        note("key.tenant", of_key);
+                        note("principal.tenant", of_principal);
+                    }
+                    RootCause::PropagationLag => {
+                        note("changed_at", &since(changed_at(facts)));
+                        note("scope", if facts.request.newly_granted { "granted moments ago" } else { "" });
+                    }
                     RootCause::KeySuperseded => {
                         note("key.replaced_by", key.replaced_by);
                         note("key.grace_until", &since(key.grace_until));
@@ -165,7 +215,11 @@ fn evidence(facts: &Facts<'_>, cause: RootCause) -> Vec<String> {
                     }
                 }
             }
+            if cause == RootCause::WrongEnvironment {
+                note("credential.environment", facts.issued_for.unwrap_or(""));
+            }
         }
+        RootCause::Undecidable if facts.request.route_unknown => note("route", "not in the directory"),
         RootCause::TenantMismatch => {
             note("tenant.of_key", facts.tenant.map_or("", |tenant| tenant.tenant_id));
             note("tenant.asked", facts.request.foreign_tenant.unwrap_or(""));
@@ -179,7 +233,11 @@ fn evidence(facts: &Facts<'_>, cause: RootCause) -> Vec<String> {
         RootCause::IpNotAllowed => note("address", facts.request.address_refused.unwrap_or("")),
         RootCause::RegionNotAllowed => note("region", facts.request.region_refused.unwrap_or("")),
         RootCause::ModelNotGranted => note("model", facts.request.model_refused.unwrap_or("")),
-        RootCause::VersionRetired => note("route.sunset_at", &since(facts.request.retired_at)),
+        RootCause::VersionRetired => {
+            note("route.sunset_at", &since(facts.request.retired_at));
+            note("status", if facts.status == 410 { "410" } else { "" });
+        }
+        RootCause::MisplacedCredential | RootCause::DuplicateCredential => note("credential.place", facts.place),
         RootCause::NearMissCredential => {
             if let CredentialFact::Shown { near: Some(kind), .. } = facts.credential {
                 note("credential.slip", kind.name());
@@ -192,6 +250,28 @@ fn evidence(facts: &Facts<'_>, cause: RootCause) -> Vec<String> {
         out.push(format!("gateway.word={}", facts.word.name()));
     }
     out
+}
+
+fn note_account(tenant: &TenantFact<'_>, note: &mut impl FnMut(&str, &str)) {
+    let (who, id) = match tenant.principal_id {
+        "" => ("tenant", tenant.tenant_id),
+        principal_id => ("principal", principal_id),
+    };
+    note(who, id);
+    note(&format!("{who}.state"), if tenant.state == TenantState::Archived { "archived" } else { "suspended" });
+    note(&format!("{who}.reason"), tenant.reason);
+    note(&format!("{who}.since"), &tenant.since.map(time::format).unwrap_or_default());
+}
+
+/// The last change before the request that is known of key, principal or account.
+fn changed_at(facts: &Facts<'_>) -> Option<i64> {
+    let of_key = facts.key.iter().flat_map(|key| [key.changed_at, key.revoked_at, key.expires_at]);
+    let of_principal = match facts.principal {
+        PrincipalFact::Known { since, .. } => since,
+        PrincipalFact::Unknown | PrincipalFact::Dangling { .. } => None,
+    };
+    let of_tenant = facts.tenant.and_then(|tenant| tenant.since);
+    of_key.chain([of_principal, of_tenant]).flatten().filter(|&time| time <= facts.at).max()
 }
 
 const fn state_name(state: PrincipalState) -> &'static str {
@@ -217,6 +297,7 @@ pub(super) fn zombie(facts: &Facts<'_>) -> Option<(RootCause, Option<i64>)> {
         Cause::AccountSuspendedAbuse,
         Cause::AccountSuspendedBilling,
         Cause::AccountSuspendedPolicy,
+        Cause::QuotaExhausted,
         Cause::KeyRevoked,
         Cause::KeyExpired,
         Cause::KeyDisabled,

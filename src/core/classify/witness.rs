@@ -8,6 +8,7 @@ use super::ClassifyOptions;
 use super::facts::{
     CredentialFact, Facts, KeyFact, PrincipalFact, PrincipalState, RequestFact, Shape, TenantFact, TenantState,
 };
+use super::rules::is_of_account;
 use super::word::Word;
 use crate::event::{Column, Dict};
 use crate::identity::{
@@ -30,6 +31,7 @@ pub(super) struct Witness<'a> {
     event_at: &'a [i64],
     kind: Dict<'a>,
     place: Dict<'a>,
+    consumer: Dict<'a>,
     count: &'a arrow::array::Int16Array,
     tenant_asked: Dict<'a>,
     address: Dict<'a>,
@@ -47,10 +49,24 @@ pub(super) struct Outcome {
 }
 
 impl Outcome {
-    /// Somebody said no for a reason that is about the caller.
+    /// Somebody said no for a reason that is about the caller, or the version that was called.
     pub(super) fn is_refusal(self) -> bool {
-        let by_word = matches!(self.word, Word::RateLimited | Word::QuotaSpent | Word::AuthBackendDown);
-        REFUSALS.contains(&self.status) || self.status >= 500 && by_word && !self.application_asked
+        REFUSALS.contains(&self.status) || self.status >= 400 && !self.application_asked && self.is_refusal_by_word()
+    }
+
+    /// Statuses that mean many things are refusals where the gateway says so: LiteLLM answers an expired key and a
+    /// spent budget with 400, APISIX's limiter with 503.
+    fn is_refusal_by_word(self) -> bool {
+        let says_limit = matches!(self.word, Word::RateLimited | Word::QuotaSpent | Word::AuthBackendDown);
+        match self.status {
+            410 => true,
+            400 | 404 => {
+                says_limit
+                    || self.word.knows_the_key()
+                    || matches!(self.word, Word::Missing | Word::ModelNotGranted | Word::VersionRetired)
+            }
+            status => status >= 500 && says_limit,
+        }
     }
 
     /// The request went through to an answer.
@@ -85,6 +101,7 @@ impl<'a> Witness<'a> {
             event_at: events.time(Column::EventAt).values(),
             kind: events.dict(Column::CredentialKind),
             place: events.dict(Column::CredentialPlace),
+            consumer: events.dict(Column::Consumer),
             count: events.short(Column::Credentials),
             tenant_asked: events.dict(Column::TenantAsked),
             address: events.dict(Column::ClientAddress),
@@ -131,14 +148,17 @@ impl<'a> Witness<'a> {
             application_refused: outcome.application_refused,
             word: outcome.word,
             credential: self.credential(row, subject, gateway),
+            place: self.place.get(row),
             differing: self.count.is_valid(row) && self.count.value(row) > 1,
             habit_broken,
+            authenticated: self.is_authenticated(row, outcome),
+            issued_for: key.is_none().then(|| self.issued_for(row, gateway)).flatten(),
             principal: self.principal_fact(key.as_ref(), principal.as_ref()),
             tenant: tenant_fact(tenant.as_ref(), principal.as_ref()),
             request: key.as_ref().map_or_else(RequestFact::default, |key| {
                 self.request(row, at, subject, key, principal.as_ref(), gateway)
             }),
-            key: key.as_ref().map(|key| self.key_fact(key, subject, gateway)),
+            key: key.as_ref().map(|key| self.key_fact(key, subject, principal.as_ref(), gateway)),
             stale: self.is_stale(at),
             propagation_us: self.options.propagation_window_us,
         }
@@ -156,33 +176,76 @@ impl<'a> Witness<'a> {
         };
         CredentialFact::Shown {
             read_here: gateway.is_none_or(reads),
-            shape: if kind == "api_key" || kind == "bearer" {
-                gateway.map_or(Shape::NoRule, |gateway| shape(credential, gateway, self.directory))
-            } else {
-                Shape::NoRule
+            shape: match kind {
+                "jwt" | "signature" => Shape::NotListed,
+                "api_key" | "bearer" if self.issued_for(row, gateway).is_none() => {
+                    gateway.map_or(Shape::NoRule, |gateway| shape(credential, gateway, self.directory))
+                }
+                _ => Shape::NoRule,
             },
             near: subject.near,
         }
     }
 
-    fn key_fact(&self, key: &KeyAt<'a>, subject: Subject, gateway: Option<&Gateway<'a>>) -> KeyFact<'a> {
+    /// Whether the gateway accepted the credential as somebody's. What a refused caller writes into a header that
+    /// names a consumer is not the gateway's word.
+    fn is_authenticated(&self, row: usize, outcome: Outcome) -> bool {
+        let consumer = self.consumer.get(row);
+        let anonymous = || self.options.anonymous_consumers.iter().any(|name| name == consumer);
+        (outcome.application_asked || outcome.status != 401) && !consumer.is_empty() && !anonymous()
+    }
+
+    /// The environment whose gateways read keys that begin as this one does, where it is not the one called.
+    fn issued_for(&self, row: usize, called: Option<&Gateway<'_>>) -> Option<&'a str> {
+        let called = called?;
+        let prefix = self.batch.credential(row)?.prefix.as_str();
+        let reads = |gateway: &Gateway<'_>| gateway.key_shape.prefixes.iter().any(|own| prefix.starts_with(own));
+        if called.environment.is_empty() || reads(called) {
+            return None;
+        }
+        let other = self.gateways.iter().find(|gateway| reads(gateway) && !gateway.environment.is_empty())?;
+        (other.environment != called.environment).then_some(other.environment)
+    }
+
+    fn key_fact(
+        &self,
+        key: &KeyAt<'a>,
+        subject: Subject,
+        principal: Option<&PrincipalAt<'a>>,
+        gateway: Option<&Gateway<'a>>,
+    ) -> KeyFact<'a> {
         let of_route = subject.route.map_or("", |route| self.directory.route_at(route).environment);
         let of_gateway = gateway.map_or("", |gateway| gateway.environment);
-        let asked = [of_route, of_gateway, self.directory.environment()].into_iter().find(|name| !name.is_empty());
-        let other = asked.is_some_and(|asked| !key.environment.is_empty() && key.environment != asked);
+        // Rows that name no environment have the snapshot's, so one that has another was meant to.
+        let usual = self.directory.environment();
+        let named = [of_route, of_gateway].into_iter().find(|name| !name.is_empty() && *name != usual);
+        let asked = named.unwrap_or(usual);
+        let other = !asked.is_empty() && !key.environment.is_empty() && key.environment != asked;
+        let tenants = (key.tenant_id, principal.map_or("", |principal| principal.tenant_id));
+        let torn = !tenants.0.is_empty() && !tenants.1.is_empty() && tenants.0 != tenants.1;
         KeyFact {
             key_id: key.key_id,
             other_environment: other.then_some(key.environment),
             conflicting: key.conflicting,
+            torn_between: torn.then_some(tenants),
             disabled: key.status == KeyStatus::Disabled,
             status_reason: key.status_reason,
             created_at: key.created_at,
+            enabled_at: self.enabled_at(key),
+            changed_at: key.changed_at,
             expires_at: key.expires_at,
             revoked_at: key.revoked_at.or(key.deleted_at),
             revoked: key.status == KeyStatus::Revoked || key.deleted_at.is_some(),
             replaced_by: key.replaced_by,
             grace_until: key.grace_until,
         }
+    }
+
+    /// When the key was switched on, if the version before was switched off.
+    fn enabled_at(&self, key: &KeyAt<'a>) -> Option<i64> {
+        let changed_at = key.changed_at.filter(|_| key.status == KeyStatus::Active)?;
+        let before = self.directory.key_at(key.key, changed_at.saturating_sub(1));
+        (before.status != KeyStatus::Active).then_some(changed_at)
     }
 
     fn principal_fact(&self, key: Option<&KeyAt<'a>>, principal: Option<&PrincipalAt<'a>>) -> PrincipalFact<'a> {
@@ -211,11 +274,16 @@ impl<'a> Witness<'a> {
     ) -> RequestFact<'a> {
         let route = subject.route.map(|route| self.directory.route_at(route));
         let scopes = route.as_ref().filter(|route| !route.required_scopes.is_empty()).map(|route| {
-            let held = self.directory.scopes_of(principal.map(|principal| principal.principal), Some(key.key), at);
-            let missing = route.required_scopes.iter().find(|scope| held.holds(scope) == ScopeAnswer::Missing);
-            (missing, missing.is_none() && held.is_known())
+            let missing_at = |at| {
+                let held = self.directory.scopes_of(principal.map(|principal| principal.principal), Some(key.key), at);
+                let missing = route.required_scopes.iter().find(|scope| held.holds(scope) == ScopeAnswer::Missing);
+                (missing, held.is_known())
+            };
+            let (missing, known) = missing_at(at);
+            let granted = missing.is_none() && known;
+            (missing, granted, granted && missing_at(at.saturating_sub(self.options.propagation_window_us)).0.is_some())
         });
-        let (missing, granted) = scopes.unwrap_or((None, false));
+        let (missing, granted, newly_granted) = scopes.unwrap_or((None, false, false));
         let lost = |scope: &str| {
             self.directory.had_scope_before(principal.map(|principal| principal.principal), Some(key.key), scope, at)
         };
@@ -250,6 +318,7 @@ impl<'a> Witness<'a> {
             retired_at: route.as_ref().and_then(|route| route.sunset_at).filter(|&sunset| sunset <= at),
             route_unknown: self.directory.has_routes() && route.is_none(),
             granted,
+            newly_granted,
         }
     }
 
@@ -313,15 +382,13 @@ fn principal_state(principal: &PrincipalAt<'_>) -> PrincipalState {
 
 /// The account: the tenant, or a principal that is suspended for a reason of accounts.
 fn tenant_fact<'a>(tenant: Option<&TenantAt<'a>>, principal: Option<&PrincipalAt<'a>>) -> Option<TenantFact<'a>> {
-    let of_principal = principal.filter(|principal| {
-        let reason = principal.status_reason;
-        principal.status == PrincipalStatus::Suspended
-            && ["billing", "payment", "unpaid", "policy", "abuse"].iter().any(|word| reason.contains(word))
-    });
+    let of_principal = principal
+        .filter(|principal| principal.status == PrincipalStatus::Suspended && is_of_account(principal.status_reason));
     let active = tenant.is_none_or(|tenant| tenant.status == TenantStatus::Active);
     if let (Some(principal), true) = (of_principal, active) {
         return Some(TenantFact {
             tenant_id: principal.tenant_id,
+            principal_id: principal.principal_id,
             state: TenantState::Suspended,
             reason: principal.status_reason,
             since: principal.status_since,
@@ -330,6 +397,7 @@ fn tenant_fact<'a>(tenant: Option<&TenantAt<'a>>, principal: Option<&PrincipalAt
     let tenant = tenant?;
     Some(TenantFact {
         tenant_id: tenant.tenant_id,
+        principal_id: "",
         state: match tenant.status {
             TenantStatus::Active => TenantState::Active,
             TenantStatus::Suspended => TenantState::Suspended,

@@ -38,6 +38,14 @@ pub enum Word {
 
 /// Phrases in order: the first that occurs decides. Lower case; codes and messages are compared alike.
 const PHRASES: &[(&str, Word)] = &[
+    // Our own decoder's, from counters: it outranks a message that calls every limit a rate limit.
+    ("quota_spent", Word::QuotaSpent),
+    // Kong's jwt and APISIX's basic-auth and jwt-auth: no such issuer or user, which reads like something else below.
+    ("no credentials found for given", Word::Invalid),
+    ("invalid user authorization", Word::Invalid),
+    ("invalid user key in jwt", Word::Invalid),
+    ("missing user key in jwt", Word::Malformed),
+    ("no mandatory", Word::Malformed),
     ("no api key found", Word::Missing),
     ("missing api key", Word::Missing),
     ("missing jwt token", Word::Missing),
@@ -59,6 +67,7 @@ const PHRASES: &[(&str, Word)] = &[
     ("ip address not allowed", Word::IpDenied),
     ("ip address is not allowed", Word::IpDenied),
     ("ip_not_allowed", Word::IpDenied),
+    ("ip_address_blocked", Word::IpDenied),
     ("region", Word::RegionDenied),
     ("model_access_denied", Word::ModelNotGranted),
     ("model_not_found", Word::ModelNotGranted),
@@ -82,13 +91,18 @@ const PHRASES: &[(&str, Word)] = &[
     ("no_db_connection", Word::AuthBackendDown),
     ("authorizer_failure", Word::AuthBackendDown),
     ("auth_provider_unavailable", Word::AuthBackendDown),
+    ("identity provider unavailable", Word::AuthBackendDown),
+    ("identity_provider_unavailable", Word::AuthBackendDown),
     ("identity provider", Word::FederationBroken),
+    ("identity_provider", Word::FederationBroken),
     ("version is retired", Word::VersionRetired),
     ("version has been retired", Word::VersionRetired),
     ("invalid user", Word::UserInvalid),
     ("user is disabled", Word::UserInvalid),
     ("user_disabled", Word::UserInvalid),
     ("suspended", Word::Suspended),
+    ("workspace_disabled", Word::Suspended),
+    ("realm_disabled", Word::Suspended),
     ("revoked", Word::Revoked),
     ("key is blocked", Word::Disabled),
     ("disabled", Word::Disabled),
@@ -111,6 +125,14 @@ impl Word {
         let message = message.to_ascii_lowercase();
         let says = |phrase: &str| code.contains(phrase) || message.contains(phrase);
         PHRASES.iter().find(|(phrase, _)| says(phrase)).map_or(Self::Silent, |(_, word)| *word)
+    }
+
+    /// Whether only one who knows the key could say so: "invalid" is said of unknown keys as well.
+    pub(super) const fn knows_the_key(self) -> bool {
+        matches!(
+            self,
+            Self::Expired | Self::Disabled | Self::Revoked | Self::UserInvalid | Self::Suspended | Self::Unpaid
+        )
     }
 
     /// For evidence lists.
@@ -141,6 +163,35 @@ impl Word {
             Self::AuthBackendDown => "auth_backend_down",
             Self::ClockSkew => "clock_skew",
             Self::FederationBroken => "federation_broken",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_gateways_say_means_what_their_sources_mean_by_it() {
+        for (code, message, word) in [
+            ("", "No API key found in request", Word::Missing),
+            ("", "No credentials found for given 'iss'", Word::Invalid),
+            ("", "No mandatory 'iss' in claims", Word::Malformed),
+            ("", "Invalid user authorization", Word::Invalid),
+            ("", "Invalid user key in JWT token", Word::Invalid),
+            ("", "missing user key in JWT token", Word::Malformed),
+            ("", "invalid user", Word::UserInvalid),
+            ("", "Key is inactive, please renew", Word::Disabled),
+            ("", "client request can't be validated: Clock skew exceeded", Word::ClockSkew),
+            ("WORKSPACE_DISABLED", "", Word::Suspended),
+            ("user_disabled", "", Word::UserInvalid),
+            ("API_KEY_IP_ADDRESS_BLOCKED", "", Word::IpDenied),
+            ("identity_provider_error", "", Word::FederationBroken),
+            ("identity_provider_unavailable", "", Word::AuthBackendDown),
+            ("", "Unauthorized", Word::Invalid),
+            ("", "forbidden", Word::Silent),
+        ] {
+            assert_eq!(Word::of(code, message), word, "{code} {message}");
         }
     }
 }

@@ -22,6 +22,15 @@ impl Millis {
     }
 }
 
+impl std::str::FromStr for Millis {
+    type Err = ();
+
+    /// `5s`, `2h`, `1d`.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        measure(text, TIME_UNITS).map(Self).ok_or(())
+    }
+}
+
 const BYTE_UNITS: &[(&str, u64)] = &[
     ("B", 1),
     ("KiB", 1 << 10),

@@ -6,7 +6,7 @@
 use std::hash::RandomState;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray};
+use arrow::array::{ArrayRef, DictionaryArray, Int32Array, StringArray, StringBuilder};
 use arrow::datatypes::Int32Type;
 
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -22,6 +22,8 @@ use crate::secret::{Credential, Digests, Fingerprint, Pepper, Schemes, Slips};
 
 /// Credentials that are remembered; beyond it the memory begins anew. About 20 MB.
 const REMEMBERED_MAX: usize = 100_000;
+/// Hex digits of a fingerprint.
+const FINGERPRINT_DIGITS: usize = 32;
 
 /// Raw keys live here from the first row that carries them to the end of the batch, and nowhere else.
 #[derive(Default)]
@@ -123,11 +125,15 @@ impl CredentialTable {
 
     /// Credentials and rows of the batch. Forgets the raw keys.
     pub(crate) fn finish(&mut self) -> (Vec<Arc<Credential>>, Vec<u32>, CredentialColumns) {
-        drop(self.keys.take());
+        self.keys.forget();
         self.classed.clear();
         self.names.clear();
-        let credentials = std::mem::take(&mut self.credentials);
-        let rows = std::mem::take(&mut self.rows);
+        let next = Vec::with_capacity(self.credentials.len());
+        let credentials = std::mem::replace(&mut self.credentials, next);
+        let next = Vec::with_capacity(self.rows.len());
+        let rows = std::mem::replace(&mut self.rows, next);
+        let mut fingerprints = StringBuilder::with_capacity(credentials.len(), credentials.len() * FINGERPRINT_DIGITS);
+        credentials.iter().for_each(|known| fingerprints.append_value(known.digests.fingerprint.hex().as_str()));
         // A row without the value is null by its key: readers need not look for nulls among the values.
         let dictionary = |values: StringArray| -> ArrayRef {
             let has_value = |row: u32| row != NO_CREDENTIAL && !values.value(row as usize).is_empty();
@@ -135,9 +141,7 @@ impl CredentialTable {
             Arc::new(DictionaryArray::<Int32Type>::new(keys, Arc::new(values)))
         };
         let columns = CredentialColumns {
-            fingerprint: dictionary(StringArray::from_iter_values(
-                credentials.iter().map(|credential| credential.digests.fingerprint.hex().as_str().to_owned()),
-            )),
+            fingerprint: dictionary(fingerprints.finish()),
             mask: dictionary(StringArray::from_iter_values(credentials.iter().map(|credential| credential.mask()))),
             prefix: dictionary(StringArray::from_iter_values(credentials.iter().map(|c| c.prefix.as_str()))),
         };

@@ -49,6 +49,8 @@ pub(crate) enum Slot {
     ResponseBody,
     /// Requests left in the limiter's window.
     LimitRemaining,
+    /// Requests left in a window of a day or more: a quota.
+    QuotaRemaining,
     /// Present only when the request was passed on to the application.
     Upstream,
     /// `kong` or `upstream`: who made the response.
@@ -78,6 +80,8 @@ pub(crate) struct Draft<'a> {
     pub anonymous: bool,
     /// The limiter's headers say that nothing is left.
     pub limit_spent: bool,
+    /// They say so of a window of a day or more.
+    pub quota_spent: bool,
     pub fingerprint: &'a str,
     presented: [Presented<'a>; 4],
     presented_count: usize,
@@ -148,6 +152,7 @@ impl<'a> Draft<'a> {
             Slot::RequestBody => self.request_body = text,
             Slot::ResponseBody => self.response_body = text,
             Slot::LimitRemaining => self.limit_spent |= text == "0",
+            Slot::QuotaRemaining => self.quota_spent |= text == "0",
             Slot::Upstream => self.proxied = Some(true),
             Slot::ResponseSource => self.response_source = text,
             Slot::Anonymous => self.anonymous = kind == Kind::True || text.eq_ignore_ascii_case("true"),

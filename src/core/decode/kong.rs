@@ -2,7 +2,7 @@
 //!
 //! A refused request has `latencies.proxy` = -1, no `consumer` and no `authenticated_entity`; the text sent to the
 //! client is not logged. `authorization` is masked, other credential headers are not.
-//! Source: `kong/pdk/log.lua`.
+//! Source: `kong/pdk/log.lua`; the limiter's headers: `kong/plugins/rate-limiting/handler.lua`.
 
 use super::dialect::Dialect;
 use super::fields::{Draft, Slot};
@@ -32,7 +32,13 @@ pub(crate) const DIALECT: Dialect = Dialect {
         ("response.size", Slot::ResponseBytes),
         ("response.body", Slot::ResponseBody),
         ("response.headers.www-authenticate", Slot::GatewayMessage),
+        // The rate-limiting plugin counts in windows; those of a day and more are what plans sell.
+        ("response.headers.x-ratelimit-remaining-second", Slot::LimitRemaining),
         ("response.headers.x-ratelimit-remaining-minute", Slot::LimitRemaining),
+        ("response.headers.x-ratelimit-remaining-hour", Slot::LimitRemaining),
+        ("response.headers.x-ratelimit-remaining-day", Slot::QuotaRemaining),
+        ("response.headers.x-ratelimit-remaining-month", Slot::QuotaRemaining),
+        ("response.headers.x-ratelimit-remaining-year", Slot::QuotaRemaining),
         ("response.headers.ratelimit-remaining", Slot::LimitRemaining),
         ("route.name", Slot::Route),
         ("service.name", Slot::Service),

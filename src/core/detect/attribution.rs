@@ -152,7 +152,7 @@ fn add(sums: &mut HashMap<Place, Tally, FixedState>, place: Place, leaf: Tally) 
     *sum = sum.and(leaf);
 }
 
-/// How many sets of `depth` values there could be: what the search has to be paid for.
+/// How many sets of up to `depth` values there could be: what the search has to be paid for.
 fn possible_sets(leaves: &Leaves, singles: &HashMap<Place, Tally, FixedState>, depth: usize) -> usize {
     let mut of_dimension = vec![0usize; leaves.dimensions];
     for place in singles.keys() {
@@ -166,7 +166,7 @@ fn possible_sets(leaves: &Leaves, singles: &HashMap<Place, Tally, FixedState>, d
             sets[at] = sets[at].saturating_add(sets[at - 1].saturating_mul(size));
         }
     }
-    sets[depth]
+    sets.iter().skip(1).fold(0, |sum, &sets| sum.saturating_add(sets))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count of sets, for its logarithm")]
@@ -222,17 +222,36 @@ mod tests {
         leaves
     }
 
+    /// Share of the requests that have all of `values`.
+    fn share(values: &[(usize, u32)]) -> f64 {
+        let below = |part: f64| if part > 0.0 { part * (1.0 - part.ln()) } else { 0.0 };
+        let of_value = |&(dimension, value): &(usize, u32)| {
+            let size = SIZES[dimension] as f64;
+            below(f64::from(value + 1) / size) - below(f64::from(value) / size)
+        };
+        values.iter().map(of_value).product()
+    }
+
+    /// Random values of `depth` dimensions that at least one request in two hundred has.
+    fn fault(depth: usize, noise: &mut Noise) -> Vec<(usize, u32)> {
+        loop {
+            let first = noise.bits() % 5;
+            let values = (0..depth as u64).map(|at| {
+                let dimension = ((first + at) % 5) as usize;
+                (dimension, u32::try_from(noise.bits() % SIZES[dimension]).unwrap())
+            });
+            let values: Vec<(usize, u32)> = values.collect();
+            if share(&values) >= 0.005 {
+                return values;
+            }
+        }
+    }
+
     fn exact(depth: usize, worlds: u32, refused: f64) -> f64 {
         let mut noise = Noise(depth as u64);
         let mut right = 0;
         for _ in 0..worlds {
-            let first = noise.bits() % 5;
-            let fault: Vec<(usize, u32)> = (0..depth as u64)
-                .map(|at| {
-                    let dimension = ((first + at) % 5) as usize;
-                    (dimension, u32::try_from(noise.bits() % (SIZES[dimension] / 3).max(1)).unwrap())
-                })
-                .collect();
+            let fault = fault(depth, &mut noise);
             let mut wanted = fault.clone();
             wanted.sort_unstable();
             let found = attribute(&world(&mut noise, &fault, 20_000, refused));

@@ -29,6 +29,7 @@ const PHI_MIN: f64 = 0.002;
 /// An entity younger than this is only learned from.
 const YOUNG_HOURS: u32 = 48;
 /// The first hours are taken as they come, or the level would have to be guessed.
+const WEEK_US: i64 = 7 * DAY_US;
 const RAW_HOURS: u32 = 24;
 
 /// Sums of the moment estimator of phi.
@@ -126,7 +127,8 @@ impl Test {
     /// The least count that would have reached `score`, within one in a thousand.
     #[must_use]
     pub fn threshold(&self, score: f64) -> f64 {
-        let (mut below, mut above) = (self.expected, self.expected.max(1.0) * 2.0);
+        // Whole numbers, so that the middle of two that are not neighbours lies between them.
+        let (mut below, mut above) = (self.expected.floor(), (self.expected.max(1.0) * 2.0).ceil());
         while upper_score(above, self.expected, self.r) < score && above < 1e15 {
             (below, above) = (above, above * 2.0);
         }
@@ -191,6 +193,12 @@ impl Baseline {
         self.hours < YOUNG_HOURS
     }
 
+    /// Whether the last 24 hours are all of a grown entity.
+    #[must_use]
+    pub const fn knows_days(&self) -> bool {
+        self.hours >= YOUNG_HOURS + 24
+    }
+
     /// Counts an hour, over all slots.
     #[must_use]
     pub fn level(&self) -> f64 {
@@ -209,9 +217,13 @@ impl Baseline {
         self.level() * self.season.of(Slot::at(instant_us))
     }
 
-    /// Expected between two instants, hour by hour.
+    /// Expected between two instants, hour by hour; a span of more than a week is as many of its last week.
     #[must_use]
     pub fn between(&self, from_us: i64, to_us: i64) -> f64 {
+        let span_us = to_us.saturating_sub(from_us);
+        if span_us > WEEK_US {
+            return self.between(to_us - WEEK_US, to_us) * real(span_us) / real(WEEK_US);
+        }
         let (mut at, mut sum) = (from_us, 0.0);
         while at < to_us {
             let next = (at.div_euclid(HOUR_US) + 1).saturating_mul(HOUR_US).min(to_us);

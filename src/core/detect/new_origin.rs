@@ -111,10 +111,10 @@ impl State {
         if score < level || self.told.covers(minute.minute_us - QUIET_US, severity) {
             return None;
         }
-        self.told.is_due(minute.minute_us, severity, 1.0).then(|| self.claim(minute, context, new, severity, score))
+        self.told.is_due(minute.minute_us, severity, 1.0).then(|| Self::claim(minute, context, new, severity, score))
     }
 
-    fn claim(&self, minute: &Minute, context: &Context<'_>, new: &[New], severity: Severity, score: f64) -> Finding {
+    fn claim(minute: &Minute, context: &Context<'_>, new: &[New], severity: Severity, score: f64) -> Finding {
         let weight = |new: &New| WEIGHTIEST.iter().position(|kind| *kind == new.kind);
         let mut news: Vec<&New> = new.iter().collect();
         news.sort_by(|a, b| weight(a).cmp(&weight(b)).then(b.score.total_cmp(&a.score)).then(a.hash.cmp(&b.hash)));
@@ -123,7 +123,6 @@ impl State {
         let what: Vec<String> =
             drivers.iter().take(3).map(|driver| format!("{} {}", driver.dimension, driver.value)).collect();
         let rarest = news.iter().map(|new| new.chance).fold(1.0, f64::min);
-        let seen_before: usize = self.known.iter().map(Novelty::distinct).max().unwrap_or(0);
         Finding {
             detector: Detector::NewOrigin,
             entity: minute.entity.clone(),
@@ -137,8 +136,7 @@ impl State {
             cause: None,
             summary: format!("{} was used with a new {}", minute.entity, what.join(", a new ")),
             quiet: format!(
-                "a key that changes more often: one observation in {:.0} of this one brings something new, and it holds \
-                 {seen_before} values",
+                "a key that changes more often: one observation in {:.0} of this one brings something new",
                 1.0 / rarest.max(1e-9)
             ),
             drivers,

@@ -28,7 +28,7 @@ pub struct State {
 }
 
 impl State {
-    const ASLEEP_MIN: u16 = 100;
+    const ASLEEP_MIN: u16 = 48;
     /// An hour teaches no more than this, or one night of misuse would be the habit of the next.
     const LEARN_MAX: f64 = 3.0;
     const DAYS_MIN: u16 = 14;

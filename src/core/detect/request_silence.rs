@@ -7,8 +7,9 @@
 //! 8 bytes.
 
 use super::baseline::Baseline;
+use super::told::HOUR_US;
 use super::{Context, Detector, Entity, Finding, Severity, Window};
-use crate::stats::lower_score;
+use crate::stats::{lower_score, real};
 use crate::time;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -20,6 +21,8 @@ pub struct State {
 impl State {
     /// Fewer expected requests are no silence worth telling.
     const EXPECTED_MIN: f64 = 30.0;
+    /// No hour is expected to bring more than so many times the mean of all hours.
+    const SEASON_MAX: f64 = 24.0;
 
     /// Looks at the gap between `last_us`, the end of the last minute with requests, and `at_us`.
     pub fn tick(
@@ -31,6 +34,11 @@ impl State {
         context: &Context<'_>,
     ) -> Option<Finding> {
         if baseline.is_young() || self.told_us == last_us || at_us <= last_us {
+            return None;
+        }
+        // Far from it at any hour: most keys at most ticks.
+        let hours = real(at_us - last_us) / real(HOUR_US);
+        if baseline.level() * hours * Self::SEASON_MAX < Self::EXPECTED_MIN {
             return None;
         }
         let expected = baseline.between(last_us, at_us);

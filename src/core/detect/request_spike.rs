@@ -76,12 +76,12 @@ impl State {
         context: &Context<'_>,
     ) -> Option<Finding> {
         self.spiked = true;
-        let finding = finding(entity, test, score, minute, context);
-        if at_us < self.quiet_until_us && self.severity >= Some(finding.severity) {
+        let severity = severity_of(entity, test, score, context);
+        if at_us < self.quiet_until_us && self.severity >= Some(severity) {
             return None;
         }
-        (self.quiet_until_us, self.severity) = (at_us + HOUR_US, Some(finding.severity));
-        Some(finding)
+        (self.quiet_until_us, self.severity) = (at_us + HOUR_US, Some(severity));
+        Some(finding(entity, test, score, minute, context))
     }
 }
 
@@ -107,6 +107,20 @@ fn judged(test: &Test, peers: impl Fn(&Test) -> Peers, entity: &Entity, context:
     (score >= context.levels.of(test.window)).then_some((test, score))
 }
 
+fn severity_of(entity: &Entity, test: &Test, score: f64, context: &Context<'_>) -> Severity {
+    let level = context.levels.of(test.window);
+    let ratio = test.seen / test.expected.max(1e-9);
+    match entity.kind {
+        _ if score < level => Severity::Info,
+        EntityKind::Key if score >= level + 4.0 && ratio >= 5.0 => Severity::High,
+        EntityKind::Key => Severity::Medium,
+        // What a whole tenant does is a launch or a deployment: kept, and expected of its keys.
+        EntityKind::Source | EntityKind::Tenant | EntityKind::Route | EntityKind::Gateway | EntityKind::Principal => {
+            Severity::Info
+        }
+    }
+}
+
 /// The claim about one test; also used for the list of suspicions.
 pub(super) fn finding(
     entity: &Entity,
@@ -117,22 +131,13 @@ pub(super) fn finding(
 ) -> Finding {
     let level = context.levels.of(test.window);
     let ratio = test.seen / test.expected.max(1e-9);
-    let severity = match entity.kind {
-        _ if score < level => Severity::Info,
-        EntityKind::Key if score >= level + 4.0 && ratio >= 5.0 => Severity::High,
-        EntityKind::Key => Severity::Medium,
-        // What a whole tenant does is a launch or a deployment: kept, and expected of its keys.
-        EntityKind::Source | EntityKind::Tenant | EntityKind::Route | EntityKind::Gateway | EntityKind::Principal => {
-            Severity::Info
-        }
-    };
     let varies = if test.phi >= 0.5 { ", although this one varies a lot" } else { "" };
     Finding {
         detector: Detector::RequestSpike,
         entity: entity.clone(),
         from_us: test.from_us,
         to_us: test.to_us,
-        severity,
+        severity: severity_of(entity, test, score, context),
         score,
         expected: test.expected,
         seen: test.seen,

@@ -1,6 +1,9 @@
 //! Column builders of the event table. Text that repeats becomes a dictionary at once: a batch of access
 //! logs holds a handful of hosts, routes and agents, and every later room then works a distinct value at a
 //! time instead of a row at a time.
+//!
+//! Batches resemble each other, so a builder makes room for the next one by the last one: what is finished is given away
+//! with its memory, and growing anew from nothing would copy every text several times.
 
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -13,6 +16,11 @@ use arrow::datatypes::{DataType, Field, Int32Type};
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+/// Most bytes of text that a builder makes room for by the last batch: one huge batch is no reason for the next.
+const EXPECTED_BYTES_MAX: usize = 4 << 20;
+/// Bytes that a text is expected to have before any was seen.
+const TEXT_BYTES_USUAL: usize = 32;
+
 /// Distinct strings of one batch, each with a small code. The empty string is never stored: in every text
 /// column of ours it means "none", so that a missing value costs no branch on the caller's side.
 #[derive(Debug, Default)]
@@ -23,6 +31,8 @@ pub struct Interner {
     table: HashTable<u32>,
     hasher: RandomState,
     last: u32,
+    /// What the last batch came to.
+    expected_bytes: usize,
 }
 
 impl Interner {
@@ -69,6 +79,26 @@ impl Interner {
         self.table.find(self.hasher.hash_one(text), |&code| value(bytes, ends, code) == text).copied()
     }
 
+    /// Makes room for as much text as the last batch held.
+    fn reserve(&mut self) {
+        self.bytes.reserve(self.expected_bytes);
+    }
+
+    /// Empties it and overwrites what it held.
+    pub(crate) fn forget(&mut self) {
+        let mut bytes = std::mem::take(&mut self.bytes).into_bytes();
+        bytes.fill(0);
+        bytes.clear();
+        self.bytes = String::from_utf8(bytes).expect("nothing is UTF-8");
+        self.empty();
+    }
+
+    fn empty(&mut self) {
+        self.ends.clear();
+        self.table.clear();
+        self.last = 0;
+    }
+
     /// Gives back memory that growing has left over.
     pub fn shrink_to_fit(&mut self) {
         self.bytes.shrink_to_fit();
@@ -88,10 +118,9 @@ impl Interner {
             Some(length)
         });
         let offsets = OffsetBuffer::from_lengths(lengths);
+        self.expected_bytes = self.bytes.len().min(EXPECTED_BYTES_MAX);
         let values = Buffer::from(std::mem::take(&mut self.bytes).into_bytes());
-        self.ends.clear();
-        self.table.clear();
-        self.last = 0;
+        self.empty();
         StringArray::new(offsets, values, None)
     }
 }
@@ -122,6 +151,7 @@ pub struct DictColumn {
 impl DictColumn {
     pub fn reserve(&mut self, rows: usize) {
         self.codes.reserve(rows);
+        self.values.reserve();
     }
 
     pub fn push(&mut self, text: &str) {
@@ -155,18 +185,20 @@ impl DictColumn {
 pub struct TextColumn {
     bytes: String,
     offsets: Vec<i32>,
+    /// By the last batch, with an eighth to spare.
+    expected_bytes_per_row: usize,
 }
 
 impl Default for TextColumn {
     fn default() -> Self {
-        Self { bytes: String::new(), offsets: vec![0] }
+        Self { bytes: String::new(), offsets: vec![0], expected_bytes_per_row: TEXT_BYTES_USUAL }
     }
 }
 
 impl TextColumn {
     pub fn reserve(&mut self, rows: usize) {
         self.offsets.reserve(rows);
-        self.bytes.reserve(rows * 32);
+        self.bytes.reserve(rows.saturating_mul(self.expected_bytes_per_row).min(EXPECTED_BYTES_MAX));
     }
 
     pub fn push(&mut self, text: &str) {
@@ -177,6 +209,8 @@ impl TextColumn {
 
     pub fn finish(&mut self) -> ArrayRef {
         let (offsets, nulls) = finish_offsets(&mut self.offsets);
+        let (rows, bytes) = (offsets.len() - 1, self.bytes.len());
+        self.expected_bytes_per_row = (bytes + bytes / 8).div_ceil(rows.max(1));
         let values = Buffer::from(std::mem::take(&mut self.bytes).into_bytes());
         Arc::new(StringArray::new(offsets, values, nulls))
     }
@@ -240,6 +274,10 @@ impl Default for ListColumn {
 }
 
 impl ListColumn {
+    pub fn reserve(&mut self, rows: usize) {
+        self.offsets.reserve(rows);
+    }
+
     pub fn push<'a>(&mut self, texts: impl IntoIterator<Item = &'a str>) {
         for text in texts {
             self.items.push(text);
@@ -273,4 +311,48 @@ pub(crate) fn list_item() -> Arc<Field> {
 
 pub(crate) fn dict_type() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array as _, AsArray as _};
+
+    use super::*;
+
+    #[test]
+    fn room_is_made_by_the_last_batch_and_holds_what_the_next_one_brings() {
+        let mut column = TextColumn::default();
+        for (rows, text) in [(1_000, "/v1/orders/6fa459ea-ee8a-3ca4-894e-db77e160355e/lines"), (1_000, ""), (10, "/")] {
+            column.reserve(rows);
+            let room = column.bytes.capacity();
+            (0..rows).for_each(|_| column.push(text));
+            let built = column.finish();
+            assert_eq!((built.len(), built.null_count()), (rows, if text.is_empty() { rows } else { 0 }));
+            assert!(room <= rows * 64, "room for {room} bytes of {rows} rows");
+        }
+        column.expected_bytes_per_row = usize::MAX;
+        column.reserve(2);
+        assert!(column.bytes.capacity() <= 2 * EXPECTED_BYTES_MAX, "one huge text is no reason");
+
+        let mut dict = DictColumn::default();
+        for text in ["curl/8.9", "python-requests/2.32.3", ""] {
+            dict.reserve(3);
+            (0..3).for_each(|_| dict.push(text));
+            let built = dict.finish();
+            let values = built.as_dictionary::<Int32Type>().downcast_dict::<StringArray>().expect("text");
+            let expected = Some(text).filter(|text| !text.is_empty());
+            assert_eq!(values.into_iter().collect::<Vec<_>>(), [expected; 3]);
+            assert_eq!(dict.values.expected_bytes, text.len());
+        }
+    }
+
+    #[test]
+    fn what_is_forgotten_is_overwritten_and_gone() {
+        let mut values = Interner::default();
+        values.intern("ck_live_0123456789abcdef");
+        values.forget();
+        assert_eq!((values.len(), values.find("ck_live_0123456789abcdef")), (0, None));
+        assert_eq!(values.intern("another"), 0);
+        assert_eq!(values.get(0), "another");
+    }
 }

@@ -88,7 +88,8 @@ impl Identified {
 pub fn identify(decoded: Decoded, directory: &Arc<Directory>) -> Identified {
     let Decoded { events, credentials, credential_of } = decoded;
     let (routes, asked) = find_routes(&events, directory);
-    let mut join = Join::new(directory);
+    let rows = events.len();
+    let mut join = Join::new(directory, rows);
     let by_credential: Vec<Entry> = credentials.iter().map(|credential| join.of_credential(credential)).collect();
     let consumers = events.dict(Column::Consumer);
     let mut by_consumer: Vec<Option<Entry>> = vec![None; consumers.values().len()];
@@ -97,7 +98,6 @@ pub fn identify(decoded: Decoded, directory: &Arc<Directory>) -> Identified {
     // Slips are looked for once any request of the batch was refused, and then are none of the served ones' business.
     let applies = |entry: &Entry, row: usize| entry.near_miss.is_none() || (400..500).contains(&status[row]);
 
-    let rows = events.len();
     let mut subject_of = Vec::with_capacity(rows);
     for (row, &credential) in credential_of.iter().enumerate() {
         let entry = match by_credential.get(credential as usize) {
@@ -112,6 +112,7 @@ pub fn identify(decoded: Decoded, directory: &Arc<Directory>) -> Identified {
         subject_of.push(entry.subject);
     }
     let mut version = DictColumn::default();
+    version.reserve(rows);
     let code = version.code(directory.version());
     (0..rows).for_each(|_| version.push_code(code));
 
@@ -175,8 +176,8 @@ struct Join<'d> {
 }
 
 impl<'d> Join<'d> {
-    fn new(directory: &'d Directory) -> Self {
-        Self {
+    fn new(directory: &'d Directory, rows: usize) -> Self {
+        let mut join = Self {
             directory,
             subjects: vec![Subject::default()],
             key_id: DictColumn::default(),
@@ -185,7 +186,18 @@ impl<'d> Join<'d> {
             tenant_id: DictColumn::default(),
             environment: DictColumn::default(),
             near_miss: DictColumn::default(),
+        };
+        for column in [
+            &mut join.key_id,
+            &mut join.principal_id,
+            &mut join.principal_kind,
+            &mut join.tenant_id,
+            &mut join.environment,
+            &mut join.near_miss,
+        ] {
+            column.reserve(rows);
         }
+        join
     }
 
     fn of_credential(&mut self, credential: &Credential) -> Entry {

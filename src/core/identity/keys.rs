@@ -317,11 +317,11 @@ impl Keys {
             .or_else(|| self.living(self.murmur32.rows([short])))
     }
 
-    /// Of several claimants of a hash the first that is not gone, else the first.
-    fn living(&self, mut rows: impl Iterator<Item = u32>) -> Option<u32> {
-        let present = |row: u32| self.timeline.newest(row).is_some_and(|version| version.to == OPEN);
-        let first = rows.next()?;
-        Some(if present(first) { first } else { rows.find(|&row| present(row)).unwrap_or(first) })
+    /// Of several claimants of a hash the first that is not gone, else the first: of rows as they were written, since
+    /// the order in which a hash table holds them is another in every process.
+    fn living(&self, rows: impl Iterator<Item = u32>) -> Option<u32> {
+        let gone = |row: u32| self.timeline.newest(row).is_none_or(|version| version.to != OPEN);
+        rows.map(|row| (gone(row), row)).min().map(|(_, row)| row)
     }
 
     /// By what a wrong copy still has in common with a key. Two keys that fit are none.

@@ -50,12 +50,6 @@ impl Novelty {
         f64::from(self.observations)
     }
 
-    /// Distinct values held.
-    #[must_use]
-    pub fn distinct(&self) -> usize {
-        self.known.len()
-    }
-
     /// Days since the first observation, on a later day.
     #[must_use]
     pub fn age_days_at(&self, day: u16) -> u16 {
@@ -116,6 +110,11 @@ impl Novelty {
 mod tests {
     use super::Novelty;
 
+    /// Whether the value was new.
+    fn show(novelty: &mut Novelty, day: u16, hash: u32) -> bool {
+        novelty.observe(day, hash, 64).is_some()
+    }
+
     fn score(novelty: &Novelty) -> f64 {
         -novelty.chance().log10()
     }
@@ -123,15 +122,17 @@ mod tests {
     #[test]
     fn a_server_that_never_moves_makes_a_new_value_one_in_ten_thousand() {
         let mut novelty = Novelty::default();
-        (0..20_000_u32).for_each(|minute| drop(novelty.observe(20_000, minute % 3, 64)));
+        let new = (0..20_000_u32).filter(|minute| show(&mut novelty, 20_000, minute % 3)).count();
+        assert_eq!(new, 3);
         assert!(score(&novelty) >= 4.0, "{}", score(&novelty));
     }
 
     #[test]
     fn an_app_whose_every_third_address_is_new_is_not_surprised() {
         let mut novelty = Novelty::default();
-        (0..2_000_u32)
-            .for_each(|minute| drop(novelty.observe(20_000, if minute % 3 == 0 { minute + 1_000 } else { 1 }, 64)));
+        let shown = |minute: &u32| if minute.is_multiple_of(3) { minute + 1_000 } else { 1 };
+        let new = (0..2_000_u32).filter(|minute| show(&mut novelty, 20_000, shown(minute))).count();
+        assert!(new > 600, "{new}");
         assert!(score(&novelty) < 0.6, "{}", score(&novelty));
     }
 
@@ -139,7 +140,8 @@ mod tests {
     fn a_laptop_that_changes_place_daily_is_less_surprised_than_a_server() {
         let mut novelty = Novelty::default();
         for day in 0..30_u16 {
-            (0..480).for_each(|_| drop(novelty.observe(20_000 + day, u32::from(day), 64)));
+            let new = (0..480).filter(|_| show(&mut novelty, 20_000 + day, u32::from(day))).count();
+            assert_eq!(new, 1);
         }
         assert!((2.0..3.2).contains(&score(&novelty)), "{}", score(&novelty));
     }

@@ -234,7 +234,7 @@ impl Lane {
                 self.paused_until_us = self.paused_until_us.max(now_us.saturating_add(pause_us));
                 self.keep(flight, reason, patience, now_us, dice, &mut outcome);
             }
-            Answer::Failed { reason } => {
+            Answer::Unreachable { reason } | Answer::Failed { reason } => {
                 outcome.circuit = self.circuit.failed(patience, now_us).map(Some);
                 self.keep(flight, reason, patience, now_us, dice, &mut outcome);
             }

@@ -78,6 +78,10 @@ pub enum Answer {
         retry_after_us: Option<i64>,
         reason: String,
     },
+    /// Nothing was said to it: no address, no connection.
+    Unreachable {
+        reason: String,
+    },
     /// It did not take the notice.
     Failed {
         reason: String,
@@ -116,7 +120,7 @@ pub enum Input {
     /// Time passes; UTC microseconds of the wall.
     Tick(i64),
     /// A [`Happening::Noticed`] of the desk.
-    Noticed(IncidentEvent),
+    Noticed(Box<IncidentEvent>),
     /// Rows up to this sequence are stored.
     Recorded {
         through: i64,

@@ -45,7 +45,7 @@ impl Bench {
 
     fn notice(&mut self, event: IncidentEvent) -> Vec<Action> {
         self.step(Input::Recorded { through: event.sequence });
-        self.step(Input::Noticed(event))
+        self.step(Input::Noticed(Box::new(event)))
     }
 
     fn answer(&mut self, attempt: u64, answer: Answer) -> Vec<Action> {
@@ -80,11 +80,11 @@ const RESOLVE: NoticeAction = NoticeAction::Resolve;
 #[test]
 fn a_notice_waits_for_its_row_but_not_for_a_lake_that_cannot_be_written() {
     let mut bench = Bench::new(false);
-    assert_eq!(bench.step(Input::Noticed(noticed(1, 1, TRIGGER, &["a"]))), []);
+    assert_eq!(bench.step(Input::Noticed(Box::new(noticed(1, 1, TRIGGER, &["a"])))), []);
     assert_eq!(bench.outbox.due_at_us(), Some(2 * SECOND));
     assert_eq!(sent(&bench.at(2)).len(), 1);
     let mut stored = Bench::new(false);
-    stored.step(Input::Noticed(noticed(1, 1, TRIGGER, &["a"])));
+    stored.step(Input::Noticed(Box::new(noticed(1, 1, TRIGGER, &["a"]))));
     assert_eq!(sent(&stored.step(Input::Recorded { through: 1 })).len(), 1, "at once when the row is there");
 }
 

@@ -18,7 +18,7 @@ pub fn message(notice: &Notice, wording: &Wording, receiver: &str) -> Value {
     let (labels, annotations) = (labels(notice), annotations(notice, wording));
     let (status, ends_at) = match notice.action {
         NoticeAction::Trigger | NoticeAction::Acknowledge => ("firing", NEVER.to_owned()),
-        NoticeAction::Resolve => ("resolved", time::format(notice.resolved_at_us.unwrap_or(notice.at_us))),
+        NoticeAction::Resolve => ("resolved", time::format(notice.resolved_at_us.unwrap_or(notice.last_seen_us))),
     };
     json!({
         "version": "4",

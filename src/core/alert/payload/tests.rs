@@ -45,7 +45,7 @@ fn theft() -> Incident {
 }
 
 fn trigger(incident: &Incident) -> Notice {
-    Notice::of(incident, 1, NoticeAction::Trigger, Severity::High, NINE + 60_000_000, "https://claviger.example/")
+    Notice::of(incident, 1, NoticeAction::Trigger, Severity::High, "https://claviger.example/")
 }
 
 fn resolved(mut incident: Incident) -> Notice {
@@ -56,7 +56,7 @@ fn resolved(mut incident: Incident) -> Notice {
         by: String::new(),
         note: String::new(),
     });
-    Notice::of(&incident, 2, NoticeAction::Resolve, Severity::High, NINE + 960_000_000, "https://claviger.example")
+    Notice::of(&incident, 2, NoticeAction::Resolve, Severity::High, "https://claviger.example")
 }
 
 /// Every payload of a notice, by receiver.
@@ -129,7 +129,7 @@ fn what_identifies_an_alert_stays_the_same_while_everything_else_changes() {
     (more.from_us, more.to_us, more.severity, more.seen) =
         (NINE + 600_000_000, NINE + 660_000_000, Severity::Critical, 9e9);
     later.take(&Claim::of(&more));
-    let worse = Notice::of(&later, 2, NoticeAction::Trigger, Severity::Critical, more.to_us, "");
+    let worse = Notice::of(&later, 2, NoticeAction::Trigger, Severity::Critical, "");
     assert_ne!(first, worse);
     assert_eq!(first.labels, worse.labels);
     let of = |notice: &Notice, receiver: &str, at: &str| payloads(notice)[receiver].pointer(at).unwrap().clone();

@@ -45,7 +45,7 @@ impl std::fmt::Debug for SigningSecret {
 pub fn message(notice: &Notice, wording: &Wording) -> Value {
     json!({
         "type": format!("incident.{}", notice.action.name()),
-        "timestamp": time::format(notice.at_us),
+        "timestamp": time::format(notice.resolved_at_us.unwrap_or(notice.last_seen_us)),
         "data": record(notice, wording),
     })
 }

@@ -31,6 +31,15 @@ pub fn read_incident_rows(batch: &RecordBatch) -> (Vec<IncidentEvent>, u64) {
     (events, unread)
 }
 
+/// Ends of windows and ids of the findings in a batch of `findings`.
+#[must_use]
+pub fn read_finding_ids(batch: &RecordBatch) -> Vec<(i64, String)> {
+    let columns = Columns(batch);
+    let (Some(to), Some(id)) = (columns.long("to_at"), columns.text("finding_id")) else { return Vec::new() };
+    let ids = (0..batch.num_rows()).filter(|row| to.is_valid(*row) && id.is_valid(*row));
+    ids.map(|row| (to.value(row), id.value(row).to_owned())).collect()
+}
+
 struct Columns<'a>(&'a RecordBatch);
 
 impl Columns<'_> {

@@ -184,6 +184,10 @@ fn the_threshold_that_is_told_is_the_one_that_decides() {
     let threshold = test.threshold(6.0);
     assert!(Test { seen: threshold, ..test }.upper_score() >= 6.0);
     assert!(Test { seen: threshold * 0.98 - 2.0, ..test }.upper_score() < 6.0);
+    for expected in [0.0, 1e-9, 0.3, 1.05, 2.5, 7.999] {
+        let threshold = Test { expected, ..test }.threshold(6.0);
+        assert!(threshold.is_finite() && threshold >= expected, "{expected}: {threshold}");
+    }
 }
 
 #[test]

@@ -106,7 +106,7 @@ impl KeyWatch {
         }
         self.off_hours.close_hour(&test, &self.baseline);
         let day = self.baseline.close_hour(hour_us, self.spike.is_frozen());
-        if !young {
+        if self.baseline.knows_days() {
             let peers = |test: &Test| context.population.pace_beside(&entity.tenant, test, test.to_us);
             found.extend(self.spike.close_hour(entity, &day, peers, context));
         }

@@ -41,10 +41,9 @@ impl TenantWatch {
         surroundings: &mut Surroundings,
         found: &mut Vec<Finding>,
     ) {
-        let young = self.served.is_young();
         self.traffic.close_hour(hour_us, false);
         let day = self.served.close_hour(hour_us, self.spike.is_frozen());
-        if !young {
+        if self.served.knows_days() {
             surroundings.population.note_pace(&entity.name, 0, &[day]);
             found.extend(self.spike.close_hour(entity, &day, |_| Peers(1.0), &surroundings.context()));
         }
