@@ -107,6 +107,13 @@ pub(super) const fn can_alert(trouble: &BenignTrouble) -> bool {
     !matches!(trouble.kind, TroubleKind::Passers)
 }
 
+/// Whether the alert says that a feed is silent while lines are lost.
+pub(super) fn tells_of_a_hole(benign: &[BenignTrouble], alert: &ScoredAlert) -> bool {
+    let mut holes = benign.iter().filter(|trouble| trouble.kind == TroubleKind::LogGap);
+    alert.detector == Detector::FeedSilence
+        && holes.any(|hole| alert.at_us >= hole.start_us && alert.at_us <= hole.end_us + GRACE)
+}
+
 /// Whether the alert is about the trouble.
 pub(super) fn concerns(trouble: &BenignTrouble, alert: &ScoredAlert) -> bool {
     let in_time = alert.at_us >= trouble.start_us && alert.at_us <= trouble.end_us + GRACE;
