@@ -51,6 +51,7 @@ pub mod token_spike;
 pub mod zombie_access;
 
 mod instant;
+mod series;
 mod watch;
 
 pub use attribution::{Explanation, Leaves, attribute};
@@ -62,5 +63,6 @@ pub use instant::Instant;
 pub use minute::Minute;
 pub use options::DetectOptions;
 pub use season::{Season, Slot};
+pub use series::{SeriesScorer, parse_series_row};
 pub use watch::{Watch, WatchStats};
 pub use window::{EntityHash, Streams, Windows};

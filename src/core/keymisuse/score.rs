@@ -2,7 +2,8 @@
 //!
 //! Findings that carry the same incident id are one *alert*, since people see incidents. An alert is right when one of
 //! its findings, of the right family, names what is attacked while it is attacked or up to a quarter of an hour later.
-//! Findings of severity info are never told to anybody and do not count. Only the scored half counts.
+//! Findings of severity info are never told to anybody and do not count. Only the scored half counts. A hole in a log is
+//! no attack, but to say that a feed is silent is right all the same.
 //!
 //! Which detectors are right for which attack is said once, in [`right_for`].
 
@@ -119,7 +120,9 @@ pub fn score(truth: &[Incident], benign: &[BenignTrouble], alerts: &[ScoredAlert
     let names: Vec<String> = told.iter().enumerate().map(|(number, alert)| group_of(number, alert)).collect();
 
     let outcomes: Vec<Outcome<'_>> = truth.iter().map(|incident| outcome(incident, &told, &names)).collect();
-    let right: BTreeSet<&str> = outcomes.iter().flat_map(|outcome| outcome.alerts.iter().copied()).collect();
+    let mut right: BTreeSet<&str> = outcomes.iter().flat_map(|outcome| outcome.alerts.iter().copied()).collect();
+    let about_holes = told.iter().zip(&names).filter(|(alert, _)| matching::tells_of_a_hole(benign, alert));
+    right.extend(about_holes.map(|(_, name)| name.as_str()));
     let groups: BTreeSet<&str> = names.iter().map(String::as_str).collect();
     let mut severity: BTreeMap<&str, Severity> = BTreeMap::new();
     for (alert, name) in told.iter().zip(&names) {

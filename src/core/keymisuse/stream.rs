@@ -250,7 +250,7 @@ impl<'a> Lines<'a> {
     fn skew(&self, request: &Request) -> i64 {
         if !self.during(TroubleKind::ClockSkew, request) {
             0
-        } else if self.bench.world.seed % 2 == 0 {
+        } else if self.bench.world.seed.is_multiple_of(2) {
             30 * SECOND
         } else {
             -30 * SECOND

@@ -27,8 +27,9 @@ fn hash_of(bench: &Benchmark) -> String {
 
 #[test]
 fn a_seed_gives_the_same_bytes_on_every_machine_and_another_seed_gives_others() {
-    assert_eq!(hash_of(&ci(DEFAULT_SEED)), "ac6a4a21d596d7fa");
-    assert_ne!(hash_of(&ci(1)), hash_of(&ci(2)));
+    assert_eq!(hash_of(&ci(DEFAULT_SEED)), "9d7986c0f5aa5a77");
+    let beginning = |seed| ci(seed).lines(Attacks::Included).take(100).map(|(_, text)| text).collect::<Vec<_>>();
+    assert_ne!(beginning(1), beginning(2));
 }
 
 #[test]
@@ -47,7 +48,7 @@ fn every_kind_and_grade_happens_twice_in_the_scored_half_and_about_300_000_reque
             assert_eq!(incident.request_offsets_ms.first(), Some(&0));
         }
         let all = AttackKind::ALL.len() * Grade::ALL.len();
-        assert_eq!(seen.len(), all, "each kind in each grade");
+        assert_eq!(seen.len(), all, "each kind in each grade: {seen:?}");
         assert!(seen.values().sum::<usize>() >= 2 * all - 2, "at most two attacks met no request: {seen:?}");
     }
 }

@@ -193,7 +193,7 @@ impl World {
             Archetype::Mobile => draw.index(row.sites.len()),
             Archetype::Partner => usize::from(draw.chance(0.4)),
             // A build machine all day, or a notebook at the office and now and then at home.
-            Archetype::Office if row.objects % 2 == 0 => 0,
+            Archetype::Office if row.objects.is_multiple_of(2) => 0,
             Archetype::Office => 1 + usize::from(draw.chance(0.1)),
             Archetype::Server | Archetype::Cron | Archetype::Rare => 0,
         };
@@ -233,7 +233,7 @@ impl World {
                 }
                 moment += micros(draw.exponential() * 20.0 * real(SECOND.unsigned_abs()));
             }
-            at += micros(draw.lomax(1.2, 3.0).max(0.05) * real(DAY.unsigned_abs()));
+            at += micros(draw.lomax(self.keys[key].gap_shape, 3.0).max(0.05) * real(DAY.unsigned_abs()));
         }
         out
     }

@@ -141,6 +141,9 @@ pub(crate) struct Key {
     pub agents: Vec<&'static str>,
     /// Where the numbers of its objects come from.
     pub objects: u64,
+    /// Of a rarely used key: the tail of the gaps between its uses. Around 1 nothing can be said about the next gap;
+    /// at 3 it comes every few days, and a month of silence is an end.
+    pub gap_shape: f64,
     /// Its ordinary share of objects that are gone.
     pub missing: f64,
     pub volume: Volume,
@@ -183,7 +186,24 @@ impl World {
             let key = world.key(number % TENANTS, archetype, level, &mut draw);
             world.keys.push(key);
         }
+        world.let_ai_keys_be_busy();
         world
+    }
+
+    /// In a small world chance may leave all keys of AI services idle: the two busiest get the levels of the third and
+    /// sixth of all.
+    fn let_ai_keys_be_busy(&mut self) {
+        let mut by_level: Vec<usize> = (0..self.keys.len()).collect();
+        by_level.sort_by(|&a, &b| self.keys[b].volume.level.total_cmp(&self.keys[a].volume.level));
+        let ai: Vec<usize> = by_level.iter().copied().filter(|&key| self.keys[key].role == Role::Ai).take(2).collect();
+        for (key, rank) in ai.into_iter().zip([2, 5]) {
+            let other = by_level[rank];
+            let (level, others) = (self.keys[key].volume.level, self.keys[other].volume.level);
+            if others > level {
+                self.keys[key].volume.level = others;
+                self.keys[other].volume.level = level;
+            }
+        }
     }
 
     pub(crate) fn city_of(&self, key: usize) -> &'static super::registry::City {
@@ -224,6 +244,7 @@ impl World {
             moves: None,
             agents: agents(archetype, draw),
             objects: draw.bits(),
+            gap_shape: if draw.chance(0.2) { 1.2 } else { 3.0 },
             missing: draw.between(0.0, 0.04),
             volume: Volume::drawn(archetype, level, draw),
             created_at: START - super::draw::micros(draw.between(200.0, 700.0)) * DAY,

@@ -25,7 +25,7 @@ pub(super) fn overlay(attack: &Attack, world: &World) -> Option<Overlay> {
         }
         AttackKind::PopulationFault => {
             let share = attack.grade.of([0.6, 0.8, 0.9]);
-            let outcome = Outcome::Answered(if attack.instance % 2 == 0 { 503 } else { 403 });
+            let outcome = Outcome::Answered(if attack.instance.is_multiple_of(2) { 503 } else { 403 });
             (population(attack, world), Effect::Fail { share, outcome, retries: 0 })
         }
         AttackKind::VolumeSpike

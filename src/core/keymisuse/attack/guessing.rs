@@ -11,7 +11,7 @@ use crate::keymisuse::traffic::ACCOUNTS;
 
 /// Signatures in the name of one key, all of them wrong.
 pub(super) fn brute_force(scene: &mut Scene<'_>) {
-    let (count, addresses) = scene.attack.grade.of([(300, 1), (60, 1), (3 * 6 * 24, 40)]);
+    let (count, addresses) = scene.attack.grade.of([(300, 1), (60, 1), (432, 40)]);
     let clients = clients(scene, addresses, NetworkKind::Hosting);
     let agent = scene.other_agent();
     for number in 0..count {
@@ -19,8 +19,8 @@ pub(super) fn brute_force(scene: &mut Scene<'_>) {
             Grade::Easy | Grade::Medium => scene.moment(),
             // Evenly over the day: slow on purpose.
             Grade::Hard => {
-                let part = (scene.attack.end - scene.attack.start) / 432;
-                let from = scene.attack.start + i64::try_from(number).unwrap_or(0) * part;
+                let part = (scene.attack.end - scene.attack.start) / count;
+                let from = scene.attack.start + number * part;
                 scene.moment_in(from, from + part)
             }
         };

@@ -7,7 +7,7 @@ use super::{Attack, AttackKind, Grade};
 use crate::keymisuse::calendar::{DAY, DAYS, HOUR, LEARN_DAYS, MINUTE, START, is_weekend, local, next_local};
 use crate::keymisuse::catalog::Role;
 use crate::keymisuse::draw::Draw;
-use crate::keymisuse::world::{Archetype, World};
+use crate::keymisuse::world::{Archetype, Key, World};
 
 /// Requests an hour that a spike or a heavy answer needs to stand on.
 const BUSY: f64 = 5.0;
@@ -40,7 +40,7 @@ const ORDER: &[AttackKind] = &[
 /// All attacks of an instance, by start. Keys whose end the plan needs (revoked, forgotten) get it here.
 pub(crate) fn plan(world: &mut World) -> Vec<Attack> {
     let mut draw = Draw::stream(world.seed, 2);
-    let mut planner = Planner { taken: Vec::new() };
+    let mut planner = Planner { taken: Vec::new(), tenant_levels: tenant_levels(world) };
     let mut attacks = Vec::new();
     for &kind in ORDER {
         for instance in 0..world.size.instances() {
@@ -58,32 +58,18 @@ pub(crate) fn plan(world: &mut World) -> Vec<Attack> {
 /// What must have happened before.
 fn prepare(world: &mut World, attack: &Attack) {
     let key = &mut world.keys[attack.key];
-    match attack.kind {
-        AttackKind::RevokedKey => {
-            let at = attack.start - attack.grade.of([2, 4, 6]) * DAY;
-            key.revoked_at = Some(at);
-            key.used.1 = at;
-        }
-        AttackKind::DormantKey => key.used.1 = attack.start - attack.grade.of([90, 60, 45]) * DAY,
-        AttackKind::VolumeSpike
-        | AttackKind::StolenKey
-        | AttackKind::UnauthorisedEndpoints
-        | AttackKind::BruteForce
-        | AttackKind::KeyGuessing
-        | AttackKind::CredentialStuffing
-        | AttackKind::SharedKey
-        | AttackKind::Enumeration
-        | AttackKind::PathScanning
-        | AttackKind::Exfiltration
-        | AttackKind::OffHours
-        | AttackKind::FailureShift
-        | AttackKind::TokenSpike
-        | AttackKind::CompoundTheft
-        | AttackKind::PopulationFault => {}
+    if attack.kind == AttackKind::RevokedKey {
+        let at = attack.start - attack.grade.of([2, 4, 6]) * DAY;
+        key.revoked_at = Some(at);
+        key.used.1 = at;
+    } else if attack.kind == AttackKind::DormantKey {
+        key.used.1 = attack.start - attack.grade.of([90, 60, 45]) * DAY;
     }
 }
 
 struct Planner {
+    /// Mean requests an hour of each tenant.
+    tenant_levels: Vec<f64>,
     /// Key, or tenant for kinds that hit one, with start and end.
     taken: Vec<(Target, i64, i64)>,
 }
@@ -108,9 +94,16 @@ impl Target {
 
 impl Planner {
     fn place(&mut self, world: &World, kind: AttackKind, grade: Grade, instance: usize, draw: &mut Draw) -> Attack {
-        let mut candidates: Vec<usize> = (0..world.keys.len()).filter(|&key| suits(world, key, kind)).collect();
+        let mut candidates: Vec<usize> =
+            (0..world.keys.len()).filter(|&key| self.suits(world, key, kind, true)).collect();
         if candidates.is_empty() {
-            candidates = (0..world.keys.len()).collect();
+            // Too small a world: the busiest of those that would do if they sent more.
+            candidates = (0..world.keys.len()).filter(|&key| self.suits(world, key, kind, false)).collect();
+            candidates.sort_by(|&a, &b| world.keys[b].volume.level.total_cmp(&world.keys[a].volume.level));
+            candidates.truncate(4);
+        }
+        if candidates.is_empty() {
+            candidates = (0..world.keys.len()).filter(|&key| is_alive(world, key)).collect();
         }
         draw.shuffle(&mut candidates);
         candidates.sort_by_key(|&key| self.uses(target(world, kind, key)));
@@ -140,6 +133,31 @@ impl Planner {
         }
     }
 
+    /// Whether the attack on the key would be what it is called; `busy` asks for the traffic that it needs, too.
+    fn suits(&self, world: &World, key: usize, kind: AttackKind, busy: bool) -> bool {
+        let row = &world.keys[key];
+        let server = matches!(row.archetype, Archetype::Server | Archetype::Partner);
+        let at_least = |level: f64| !busy || row.volume.level >= level;
+        is_alive(world, key)
+            && match kind {
+                AttackKind::DormantKey => row.archetype == Archetype::Rare && (!busy || row.gap_shape > 2.0),
+                AttackKind::OffHours => row.archetype == Archetype::Office && at_least(KNOWN),
+                AttackKind::BruteForce => row.signs,
+                AttackKind::RevokedKey => server && at_least(KNOWN) && row.volume.level < BUSY,
+                AttackKind::TokenSpike => row.role == Role::Ai && at_least(BUSY / 2.0),
+                AttackKind::VolumeSpike => (server || row.archetype == Archetype::Mobile) && at_least(BUSY),
+                AttackKind::Exfiltration => server && row.role != Role::Ai && at_least(BUSY),
+                AttackKind::FailureShift => !busy || self.tenant_levels[row.tenant] >= CROWD,
+                AttackKind::SharedKey | AttackKind::CompoundTheft | AttackKind::StolenKey => {
+                    row.archetype == Archetype::Server && at_least(KNOWN)
+                }
+                AttackKind::Enumeration => server && row.role != Role::Ai && at_least(KNOWN),
+                AttackKind::UnauthorisedEndpoints | AttackKind::PathScanning => server && at_least(KNOWN),
+                AttackKind::KeyGuessing | AttackKind::CredentialStuffing => row.archetype == Archetype::Mobile,
+                AttackKind::PopulationFault => true,
+            }
+    }
+
     fn uses(&self, target: Target) -> usize {
         self.taken.iter().filter(|(other, ..)| *other == target).count()
     }
@@ -152,24 +170,12 @@ impl Planner {
 }
 
 fn target(world: &World, kind: AttackKind, key: usize) -> Target {
-    match kind {
-        AttackKind::FailureShift => Target::Tenant(world.keys[key].tenant),
-        AttackKind::PopulationFault => Target::Everybody,
-        AttackKind::VolumeSpike
-        | AttackKind::StolenKey
-        | AttackKind::UnauthorisedEndpoints
-        | AttackKind::BruteForce
-        | AttackKind::KeyGuessing
-        | AttackKind::CredentialStuffing
-        | AttackKind::DormantKey
-        | AttackKind::RevokedKey
-        | AttackKind::SharedKey
-        | AttackKind::Enumeration
-        | AttackKind::PathScanning
-        | AttackKind::Exfiltration
-        | AttackKind::OffHours
-        | AttackKind::TokenSpike
-        | AttackKind::CompoundTheft => Target::Key(key),
+    if kind == AttackKind::FailureShift {
+        Target::Tenant(world.keys[key].tenant)
+    } else if kind == AttackKind::PopulationFault {
+        Target::Everybody
+    } else {
+        Target::Key(key)
     }
 }
 
@@ -186,39 +192,28 @@ const fn names_key(kind: AttackKind, grade: Grade) -> bool {
     )
 }
 
-/// Whether the attack on the key would be what it is called.
-fn suits(world: &World, key: usize, kind: AttackKind) -> bool {
-    let row = &world.keys[key];
-    let level = row.volume.level;
-    let alive = row.used == (i64::MIN, i64::MAX) && row.replaced_by.is_none();
-    let server = matches!(row.archetype, Archetype::Server | Archetype::Partner);
-    alive
-        && match kind {
-            AttackKind::DormantKey => row.archetype == Archetype::Rare,
-            AttackKind::OffHours => row.archetype == Archetype::Office && level >= KNOWN,
-            AttackKind::BruteForce => row.signs,
-            AttackKind::RevokedKey => server && (KNOWN..BUSY).contains(&level),
-            AttackKind::TokenSpike => row.role == Role::Ai && level >= BUSY / 2.0,
-            AttackKind::VolumeSpike => server && level >= BUSY || row.archetype == Archetype::Mobile && level >= BUSY,
-            AttackKind::Exfiltration => server && row.role != Role::Ai && level >= BUSY,
-            AttackKind::FailureShift => tenant_expected(world, row.tenant, None) >= CROWD,
-            AttackKind::PopulationFault => true,
-            AttackKind::SharedKey | AttackKind::CompoundTheft | AttackKind::StolenKey => {
-                row.archetype == Archetype::Server && level >= KNOWN
-            }
-            AttackKind::Enumeration => server && row.role != Role::Ai && level >= KNOWN,
-            AttackKind::UnauthorisedEndpoints => server && level >= KNOWN,
-            AttackKind::PathScanning => server && level >= KNOWN,
-            AttackKind::KeyGuessing | AttackKind::CredentialStuffing => row.archetype == Archetype::Mobile,
-        }
+/// Nothing ends the key.
+fn is_alive(world: &World, key: usize) -> bool {
+    world.keys[key].used == (i64::MIN, i64::MAX)
 }
 
-/// Requests an hour of a tenant's keys: on average, or in the hour from an instant.
-fn tenant_expected(world: &World, tenant: usize, at: Option<i64>) -> f64 {
-    let steady = |archetype| !matches!(archetype, Archetype::Rare | Archetype::Cron);
-    let of_tenant = |key: &usize| world.keys[*key].tenant == tenant && steady(world.keys[*key].archetype);
-    let keys = (0..world.keys.len()).filter(of_tenant);
-    keys.map(|key| at.map_or(world.keys[key].volume.level, |at| world.expected(key, at))).sum()
+/// Whether a key's traffic comes all day, so that it counts for what can be seen of its tenant.
+fn is_steady(key: &Key) -> bool {
+    !matches!(key.archetype, Archetype::Rare | Archetype::Cron)
+}
+
+fn tenant_levels(world: &World) -> Vec<f64> {
+    let mut levels = vec![0.0; world.tenants.len()];
+    for key in world.keys.iter().filter(|key| is_steady(key)) {
+        levels[key.tenant] += key.volume.level;
+    }
+    levels
+}
+
+/// Requests of a tenant's keys in the hour from an instant.
+fn tenant_expected(world: &World, tenant: usize, at: i64) -> f64 {
+    let keys = (0..world.keys.len()).filter(|&key| world.keys[key].tenant == tenant && is_steady(&world.keys[key]));
+    keys.map(|key| world.expected(key, at)).sum()
 }
 
 const fn earliest(kind: AttackKind) -> i64 {
@@ -230,28 +225,11 @@ fn start(world: &World, kind: AttackKind, key: usize, duration: i64, draw: &mut 
     let (from, to) = (earliest(kind), START + DAYS * DAY - duration - HOUR);
     let minutes = ((to - from) / MINUTE).unsigned_abs();
     let at = from + i64::try_from(draw.below(minutes)).unwrap_or(0) * MINUTE;
-    match kind {
-        AttackKind::OffHours => {
-            let three = next_local(world.city_of(key), at, 3);
-            if three > to { three - DAY } else { three }
-        }
-        AttackKind::VolumeSpike
-        | AttackKind::StolenKey
-        | AttackKind::UnauthorisedEndpoints
-        | AttackKind::BruteForce
-        | AttackKind::KeyGuessing
-        | AttackKind::CredentialStuffing
-        | AttackKind::DormantKey
-        | AttackKind::RevokedKey
-        | AttackKind::SharedKey
-        | AttackKind::Enumeration
-        | AttackKind::PathScanning
-        | AttackKind::Exfiltration
-        | AttackKind::FailureShift
-        | AttackKind::TokenSpike
-        | AttackKind::CompoundTheft
-        | AttackKind::PopulationFault => at,
+    if kind != AttackKind::OffHours {
+        return at;
     }
+    let three = next_local(world.city_of(key), at, 3);
+    if three > to { three - DAY } else { three }
 }
 
 /// Whether the hour is right.
@@ -261,7 +239,7 @@ fn fits(world: &World, kind: AttackKind, key: usize, start: i64) -> bool {
     match kind {
         AttackKind::VolumeSpike => expected >= BUSY,
         AttackKind::StolenKey => expected >= 0.8 * level,
-        AttackKind::FailureShift => tenant_expected(world, world.keys[key].tenant, Some(start)) >= CROWD,
+        AttackKind::FailureShift => tenant_expected(world, world.keys[key].tenant, start) >= CROWD,
         // By day in Europe and morning in America, when most of the traffic is there.
         AttackKind::PopulationFault => (9..16).contains(&((start - START) / HOUR).rem_euclid(24)),
         AttackKind::TokenSpike => expected >= 0.5 * level,

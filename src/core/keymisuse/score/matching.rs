@@ -63,23 +63,10 @@ pub(super) fn matches(incident: &Incident, alert: &ScoredAlert) -> bool {
 
 /// Until when an attack counts as found.
 pub(super) fn deadline(incident: &Incident) -> i64 {
-    match incident.kind {
-        AttackKind::DormantKey | AttackKind::RevokedKey => incident.first_request_us + AT_ONCE,
-        AttackKind::VolumeSpike
-        | AttackKind::StolenKey
-        | AttackKind::UnauthorisedEndpoints
-        | AttackKind::BruteForce
-        | AttackKind::KeyGuessing
-        | AttackKind::CredentialStuffing
-        | AttackKind::SharedKey
-        | AttackKind::Enumeration
-        | AttackKind::PathScanning
-        | AttackKind::Exfiltration
-        | AttackKind::OffHours
-        | AttackKind::FailureShift
-        | AttackKind::TokenSpike
-        | AttackKind::CompoundTheft
-        | AttackKind::PopulationFault => incident.end_us + GRACE,
+    if matches!(incident.kind, AttackKind::DormantKey | AttackKind::RevokedKey) {
+        incident.first_request_us + AT_ONCE
+    } else {
+        incident.end_us + GRACE
     }
 }
 
@@ -118,6 +105,13 @@ pub(super) const fn is_scanner_or_guesser(kind: AttackKind) -> bool {
 /// Whether there is anything that an alert on the trouble would name.
 pub(super) const fn can_alert(trouble: &BenignTrouble) -> bool {
     !matches!(trouble.kind, TroubleKind::Passers)
+}
+
+/// Whether the alert says that a feed is silent while lines are lost.
+pub(super) fn tells_of_a_hole(benign: &[BenignTrouble], alert: &ScoredAlert) -> bool {
+    let mut holes = benign.iter().filter(|trouble| trouble.kind == TroubleKind::LogGap);
+    alert.detector == Detector::FeedSilence
+        && holes.any(|hole| alert.at_us >= hole.start_us && alert.at_us <= hole.end_us + GRACE)
 }
 
 /// Whether the alert is about the trouble.

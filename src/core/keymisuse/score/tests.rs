@@ -241,3 +241,25 @@ fn the_report_card_says_what_was_missed_and_what_was_not_measured() {
     let seeds = markdown_of_seeds(&[none, full], &Measured::default());
     assert!(seeds.contains("| recall, easy | ≥ 0.950 | ≥ 0.990 | 0.500 | 0.000 | **missed** |"), "{seeds}");
 }
+
+#[test]
+fn to_say_that_a_feed_is_silent_is_right_while_lines_are_lost() {
+    let hole = BenignTrouble {
+        kind: TroubleKind::LogGap,
+        tenant: String::new(),
+        keys: Vec::new(),
+        sources: Vec::new(),
+        gateway: "apisix-east".to_owned(),
+        start_us: THEN,
+        end_us: THEN + 20 * MINUTE,
+        announced: false,
+    };
+    let of = |detector, after| {
+        let alert = alert(detector, EntityKind::Tenant, "tn", after);
+        let score = score(&[], std::slice::from_ref(&hole), &[alert], 1_000);
+        (score.false_alerts, score.benign_alerted > 0.0)
+    };
+    assert_eq!(of(Detector::FeedSilence, 10 * MINUTE), (0, false));
+    assert_eq!(of(Detector::FeedSilence, 2 * HOUR), (1, false), "long after the hole");
+    assert_eq!(of(Detector::RequestSilence, 10 * MINUTE), (1, true), "a key's silence is the symptom");
+}
