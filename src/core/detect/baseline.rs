@@ -28,8 +28,10 @@ const PHI_PRIOR_WEIGHT: f64 = 8.0;
 const PHI_MIN: f64 = 0.002;
 /// An entity younger than this is only learned from.
 const YOUNG_HOURS: u32 = 48;
-/// The first hours are taken as they come, or the level would have to be guessed.
-const RAW_HOURS: u32 = 24;
+/// Nothing is known of the first day until its end.
+const FIRST_HOURS: u32 = 24;
+/// The first week is taken as it comes, or a cron job could never show that its bursts are its habit.
+const RAW_HOURS: u32 = 7 * 24;
 
 /// Sums of the moment estimator of phi.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -258,7 +260,7 @@ impl Baseline {
             return;
         }
         let before = std::mem::replace(open, Open { from: next, count: 0 });
-        if self.hours < RAW_HOURS {
+        if self.hours < FIRST_HOURS {
             return;
         }
         let mu = hourly * f64::from(length) / 60.0;
@@ -326,9 +328,10 @@ impl Baseline {
         };
 
         let mu = test.expected;
+        let frozen = frozen && self.hours >= RAW_HOURS;
         let seen = if frozen { mu } else { self.winsorised(test.seen, mu, Window::Hour) };
         let visits = f64::from(self.hours) * slot.visits_an_hour();
-        if self.hours >= RAW_HOURS {
+        if self.hours >= FIRST_HOURS {
             self.dispersion[Window::Hour as usize].learn(seen, mu, 1.0);
             if self.hours >= YOUNG_HOURS {
                 // The day is looked at every hour: each look is a 24th of an observation.
@@ -347,6 +350,9 @@ impl Baseline {
         self.counted = single(f64::from(self.counted) * LEVEL_KEEP + seen);
         self.weight = single(f64::from(self.weight) * LEVEL_KEEP + self.season.of(slot).max(0.001));
         self.hours = self.hours.saturating_add(1);
+        if self.hours == FIRST_HOURS {
+            self.learn_first_day(end_us);
+        }
         if self.hours.is_multiple_of(24) {
             // The level follows the season's scale: weight is a sum of factors.
             let scale = self.season.normalise();
@@ -356,6 +362,18 @@ impl Baseline {
             self.hour.count = 0;
         }
         day
+    }
+
+    /// The season of the day that ends now, once its level is known.
+    fn learn_first_day(&mut self, end_us: i64) {
+        let level = self.ring.iter().map(|&count| f64::from(count)).sum::<f64>() / 24.0;
+        if level > 0.0 {
+            for back in 1..=24 {
+                let slot = Slot::at(end_us - back * HOUR_US);
+                let factor = f64::from(self.ring[usize::from(slot.hour())]) / level;
+                self.season.learn(slot, factor, 0.0, 2.0 + 5.0 / level.max(0.05));
+            }
+        }
     }
 
     /// How much the entity varies: shown to people.

@@ -10,7 +10,7 @@
 //! 24 bytes.
 
 use super::baseline::Test;
-use super::told::HOUR_US;
+use super::told::{DAY_US, HOUR_US};
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::minutes::{Distinct, EntityKind};
 use crate::stats::real;
@@ -80,7 +80,9 @@ impl State {
         if at_us < self.quiet_until_us && self.severity >= Some(finding.severity) {
             return None;
         }
-        (self.quiet_until_us, self.severity) = (at_us + HOUR_US, Some(finding.severity));
+        // The day ends anew every hour, but is news once.
+        let quiet_us = if test.window == Window::Day { DAY_US } else { HOUR_US };
+        (self.quiet_until_us, self.severity) = (at_us + quiet_us, Some(finding.severity));
         Some(finding)
     }
 }
