@@ -1,10 +1,10 @@
 //! Was a request served although its key, user or tenant was not allowed any more?
 //!
-//! Deterministic: the verdict says so, with the time since the change. Within `detect.revocation_grace` caches may still
-//! serve; later it means that revocation does not work. One claim per key and UTC day. 16 bytes a key.
+//! Deterministic: the verdict says so, with the time since the change. Within `detect.revocation_grace_ms` of it caches
+//! may still serve; later, or when nobody knows the time, it means that revocation does not work. One claim per key and
+//! UTC day. 16 bytes a key.
 //!
-//! Cannot see: requests of which no directory entry says that they should have ended, and changes without a time whose
-//! serving began less than the grace ago.
+//! Cannot see: requests of which no directory entry says that they should have ended.
 
 use super::told::{DAY_US, Told, counted, driver, start_of};
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity};
