@@ -6,7 +6,8 @@
 //! A count is tested as negative binomial with 1/r = phi + phi/visits + 1/counted: the last terms are what is not yet
 //! known of season and level, so that a young entity is slow to alarm by itself.
 //!
-//! Updates are winsorised at five standard deviations, so that an attack does not teach. Hours are closed by
+//! After the first week updates are winsorised at five standard deviations, so that an attack does not teach. Hours are
+//! closed by
 //! [`Baseline::close_hour`], also empty ones; minutes and ten minutes close themselves at the next count.
 //!
 //! 312 bytes.
@@ -32,6 +33,9 @@ const YOUNG_HOURS: u32 = 48;
 const FIRST_HOURS: u32 = 24;
 /// The first week is taken as it comes, or a cron job could never show that its bursts are its habit.
 const RAW_HOURS: u32 = 7 * 24;
+
+/// Until then weekdays and weekends are taken for alike: one of them was not seen yet.
+const MIRRORED_HOURS: u32 = 5 * 24;
 
 /// Sums of the moment estimator of phi.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -230,6 +234,18 @@ impl Baseline {
         sum * self.level()
     }
 
+    /// What was expected between two instants, and -log10 of the chance that nothing came. Bursts within the hour make
+    /// short gaps ordinary: over k minutes the dispersion of a minute counts for a k-th.
+    #[must_use]
+    pub fn silence(&self, from_us: i64, to_us: i64) -> (f64, f64) {
+        let expected = self.between(from_us, to_us);
+        let minutes = (real(to_us - from_us) / real(MINUTE_US)).max(1.0);
+        let phi = (self.phi(Window::Hour) * 1.1)
+            .max(self.phi(Window::Minute) / minutes)
+            .max(self.phi(Window::TenMinutes) * 10.0 / minutes.max(10.0));
+        (expected, lower_score(0.0, expected, 1.0 / (phi + 1.0 / self.counted().max(0.5))))
+    }
+
     /// Adds the count of a minute; minutes come in order. Returns the tests of the windows that are open.
     pub fn add(&mut self, minute_us: i64, count: i64) -> [Test; 3] {
         let count = u32::try_from(count).unwrap_or(0);
@@ -340,7 +356,11 @@ impl Baseline {
             }
             let level = self.level();
             if level > 0.0 {
-                self.season.learn(slot, seen / level, visits, 2.0 + 5.0 / level.max(0.05));
+                let prior = 2.0 + 5.0 / level.max(0.05);
+                self.season.learn(slot, seen / level, visits, prior);
+                if self.hours < MIRRORED_HOURS {
+                    self.season.learn(slot.twin(), seen / level, visits, prior);
+                }
             }
         }
         let keep = if self.hours < PHI_YOUNG_HOURS { PHI_YOUNG_KEEP } else { PHI_KEEP };
@@ -371,7 +391,9 @@ impl Baseline {
             for back in 1..=24 {
                 let slot = Slot::at(end_us - back * HOUR_US);
                 let factor = f64::from(self.ring[usize::from(slot.hour())]) / level;
-                self.season.learn(slot, factor, 0.0, 2.0 + 5.0 / level.max(0.05));
+                for slot in [slot, slot.twin()] {
+                    self.season.learn(slot, factor, 0.0, 2.0 + 5.0 / level.max(0.05));
+                }
             }
         }
     }

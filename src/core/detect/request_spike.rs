@@ -76,6 +76,8 @@ impl State {
         context: &Context<'_>,
     ) -> Option<Finding> {
         self.spiked = true;
+        // The claim is about the window as far as it has come.
+        let test = &Test { to_us: test.to_us.min(at_us), ..*test };
         let finding = finding(entity, test, score, minute, context);
         if at_us < self.quiet_until_us && self.severity >= Some(finding.severity) {
             return None;

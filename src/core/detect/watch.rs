@@ -198,11 +198,11 @@ impl Watch {
                     self.entities.entry(*hash).insert(watched).into_mut()
                 }
             };
-            watched.last_us = minute.to_us();
+            let last_us = std::mem::replace(&mut watched.last_us, minute.to_us());
             if watched.entity.tenant != minute.entity.tenant {
                 watched.entity.tenant.clone_from(&minute.entity.tenant);
             }
-            watched.role.observe(minute, &mut self.surroundings, found);
+            watched.role.observe(minute, last_us, &mut self.surroundings, found);
         }
         self.surroundings.close_minute(minute_us, minutes, found);
     }
@@ -340,9 +340,9 @@ impl Role {
         }
     }
 
-    fn observe(&mut self, minute: &Minute, surroundings: &mut Surroundings, found: &mut Vec<Finding>) {
+    fn observe(&mut self, minute: &Minute, last_us: i64, surroundings: &mut Surroundings, found: &mut Vec<Finding>) {
         match self {
-            Self::Key(watch) => watch.observe(minute, &surroundings.context(), found),
+            Self::Key(watch) => watch.observe(minute, last_us, &surroundings.context(), found),
             Self::Tenant(watch) => watch.observe(minute, surroundings, found),
             Self::Source(watch) => watch.observe(minute, &surroundings.context(), found),
             Self::Route(watch) => watch.observe(minute, &surroundings.context(), found),

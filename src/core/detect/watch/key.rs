@@ -66,7 +66,9 @@ impl KeyWatch {
         }
     }
 
-    pub(super) fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
+    /// `last_us`: end of the last minute with requests before this one.
+    pub(super) fn observe(&mut self, minute: &Minute, last_us: i64, context: &Context<'_>, found: &mut Vec<Finding>) {
+        self.silence.wake(last_us, minute.minute_us);
         self.honey.observe(minute, context, found);
         self.zombie.observe(minute, context, found);
         found.extend(self.dormant.observe(minute, context));
