@@ -58,10 +58,11 @@ impl Dispersion {
         (phi * (1.0 + error)).min(window.phi_max())
     }
 
-    /// Adds `times` windows of count `x` where mu was expected, each with weight mu/(1 + mu).
+    /// Adds `times` windows of count `x` where mu was expected, each with weight (mu/(1 + mu))^2: what it can say. With
+    /// mu/(1 + mu) a night of which the season still expects a little would take 1 from the sum at every empty window.
     fn learn(&mut self, x: f64, mu: f64, times: f64) {
         if mu > 0.0 && times > 0.0 {
-            let weight = times * mu / (1.0 + mu);
+            let weight = times * (mu / (1.0 + mu)).powi(2);
             self.excess += single(weight * ((x - mu).powi(2) - mu) / (mu * mu));
             self.weight += single(weight);
         }

@@ -60,6 +60,12 @@ impl State {
         self.tell(entity, &test, score, day.to_us, None, context)
     }
 
+    /// Whether the hour that is open is part of a spike.
+    #[must_use]
+    pub const fn has_spoken(&self) -> bool {
+        self.spiked
+    }
+
     /// Whether the hour that ends is part of a spike and must not teach the baseline.
     #[must_use]
     pub const fn is_frozen(&self) -> bool {

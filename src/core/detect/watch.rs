@@ -287,12 +287,7 @@ impl Watch {
         for (score, entity, test) in all.into_iter().take(count) {
             let mut finding = request_spike::finding(&entity, &test, score, None, &context);
             finding.severity = Severity::Info;
-            let told = |other: &Finding| {
-                other.detector == finding.detector && other.entity == finding.entity && other.from_us == finding.from_us
-            };
-            if !found.iter().any(told) {
-                found.push(finding);
-            }
+            found.push(finding);
         }
     }
 
