@@ -42,8 +42,11 @@ pub struct Explanation {
 const DIMENSIONS_MAX: usize = 8;
 const DEPTH_MAX: usize = 3;
 const KEPT_MAX: usize = 64;
-/// -log10 of the chance that a single value is raised by luck.
+/// -log10 of the chance that a single value is raised by luck; over many leaves their own variation averages out.
 const SCORE_MIN: f64 = 3.0;
+const SHAPE: f64 = 1_000.0;
+/// ln of how much likelier an explanation has to be than none, the search paid for: twenty times.
+const GAIN_MIN: f64 = 3.0;
 const EXPLANATIONS_MAX: usize = 3;
 
 /// Up to three columns and their values; unused places are `u32::MAX`.
@@ -96,7 +99,7 @@ pub fn attribute(leaves: &Leaves) -> Vec<Explanation> {
     }
     let singles = tally(leaves, 1, |_, _| true);
     let mut raised: Vec<(Place, Tally)> = singles.iter().map(|(place, tally)| (*place, *tally)).collect();
-    raised.retain(|(_, tally)| upper_score(tally.seen, tally.expected.max(0.5), 20.0) >= SCORE_MIN);
+    raised.retain(|(_, tally)| upper_score(tally.seen, tally.expected.max(0.5), SHAPE) >= SCORE_MIN);
     raised.sort_by(|(place, tally), (other_place, other)| {
         other.gain().total_cmp(&tally.gain()).then_with(|| place.cmp(other_place))
     });
@@ -179,7 +182,7 @@ fn priced(sets: Vec<(Place, Tally)>, possible: usize, total: Tally) -> Vec<Expla
         power: (tally.seen - tally.expected) / (total.seen - total.expected),
         gain: tally.gain() - price,
     };
-    sets.into_iter().map(explanation).filter(|explanation| explanation.gain > 0.0).collect()
+    sets.into_iter().map(explanation).filter(|explanation| explanation.gain > GAIN_MIN).collect()
 }
 
 impl Tally {

@@ -12,7 +12,6 @@
 use super::baseline::Baseline;
 use super::{Context, Detector, Entity, Finding, Severity, Window};
 use crate::minutes::{EntityKind, MINUTE_US};
-use crate::stats::lower_score;
 use crate::time;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -40,9 +39,7 @@ impl State {
         if baseline.is_young() || gap_us < Self::GAP_MIN_US || told && self.told_long >= long {
             return None;
         }
-        let expected = baseline.between(last_us, at_us);
-        let r = 1.0 / (baseline.phi(Window::Hour) * 1.1 + 1.0 / baseline.counted().max(0.5));
-        let score = lower_score(0.0, expected, r);
+        let (expected, score) = baseline.silence(last_us, at_us);
         if expected < Self::EXPECTED_MIN || score < context.levels.of(Window::Hour) {
             return None;
         }

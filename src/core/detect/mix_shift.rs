@@ -34,7 +34,7 @@ impl Default for State {
 
 impl State {
     /// Route-minutes that a comparison needs, and that the reference needs.
-    const OPEN_MIN: u32 = 50;
+    const OPEN_MIN: u32 = 100;
     const REFERENCE_MIN: f32 = 300.0;
     const DIVERGENCE_MIN: f64 = 0.1;
     /// Half-life 14 days.

@@ -10,7 +10,7 @@
 //! 24 bytes.
 
 use super::baseline::Test;
-use super::told::HOUR_US;
+use super::told::{DAY_US, HOUR_US};
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::minutes::{Distinct, EntityKind};
 use crate::stats::real;
@@ -60,6 +60,12 @@ impl State {
         self.tell(entity, &test, score, day.to_us, None, context)
     }
 
+    /// Whether the hour that is open is part of a spike.
+    #[must_use]
+    pub const fn has_spoken(&self) -> bool {
+        self.spiked
+    }
+
     /// Whether the hour that ends is part of a spike and must not teach the baseline.
     #[must_use]
     pub const fn is_frozen(&self) -> bool {
@@ -76,11 +82,15 @@ impl State {
         context: &Context<'_>,
     ) -> Option<Finding> {
         self.spiked = true;
+        // The claim is about the window as far as it has come.
+        let test = &Test { to_us: test.to_us.min(at_us), ..*test };
         let severity = severity_of(entity, test, score, context);
         if at_us < self.quiet_until_us && self.severity >= Some(severity) {
             return None;
         }
-        (self.quiet_until_us, self.severity) = (at_us + HOUR_US, Some(severity));
+        // The day ends anew every hour, but is news once.
+        let quiet_us = if test.window == Window::Day { DAY_US } else { HOUR_US };
+        (self.quiet_until_us, self.severity) = (at_us + quiet_us, Some(severity));
         Some(finding(entity, test, score, minute, context))
     }
 }
