@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 the answer is "no", 2 wrong usage or configuration, 3 environment, 4 a bug.
 
 mod alert;
+mod bench;
 mod check_config;
 mod check_lake;
 mod demo;
@@ -39,6 +40,7 @@ enum Command {
     /// Tries the places where alerts go
     Alert(alert::Alert),
     Incidents(incidents::IncidentsArguments),
+    Bench(bench::Bench),
     /// Prints a completion script for your shell
     #[command(after_help = "Example: claviger completions bash > /etc/bash_completion.d/claviger")]
     Completions {
@@ -69,6 +71,7 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),
         Command::Incidents(arguments) => incidents::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions { shell } => {
             let mut command = Arguments::command();
             clap_complete::generate(shell, &mut command, "claviger", &mut std::io::stdout());

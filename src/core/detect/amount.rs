@@ -90,7 +90,7 @@ impl Amount {
         let spread =
             count * of_size + expected * expected * (1.0 / hour.r + of_size / (mean * mean) / f64::from(self.known));
         let score = gamma_score(self.open, expected, spread);
-        (score >= context.levels.of(Window::Hour)).then(|| Excess {
+        (score >= context.levels.of(Window::Hour)).then_some(Excess {
             from_us: self.open_from_us,
             seen: self.open,
             expected,
