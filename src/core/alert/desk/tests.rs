@@ -348,7 +348,10 @@ fn a_restart_after_any_number_of_rows_opens_nothing_anew_and_pages_nobody_twice(
         let rest = live(&mut again);
         let all = [&events[..cut], &rest].concat();
         assert_eq!(told(&all), told(&events), "after {cut} rows");
-        let ids = |desk: &Desk| desk.incidents().iter().map(|incident| incident.id.clone()).collect::<Vec<_>>();
+        let ids = |desk: &Desk| {
+            let known = desk.incidents().iter();
+            known.map(|incident| (incident.id.clone(), incident.status, incident.findings)).collect::<Vec<_>>()
+        };
         assert_eq!(ids(&again), ids(&first), "after {cut} rows");
     }
 }
