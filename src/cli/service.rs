@@ -31,7 +31,7 @@ pub(super) const BATCHES_WAITING: usize = 4;
 const FOUND_WAITING: usize = 64;
 
 /// Reads until `stop`. `before_lake` may put something before the lake, and `before_events` before the table of incidents.
-pub(super) async fn serve<S: Sink, E: EventStore>(
+pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     config: &Config,
     pepper: Pepper,
     refresher: Refresher,
@@ -39,10 +39,7 @@ pub(super) async fn serve<S: Sink, E: EventStore>(
     before_lake: impl FnOnce(LakeSink) -> S,
     before_events: impl FnOnce(LakeEvents) -> E,
     stop: impl Future<Output = ()>,
-) -> Result<(), Failure>
-where
-    S: Sync,
-{
+) -> Result<(), Failure> {
     let geography = crate::geography::load(&config.geography)?;
     geography.blind_spots().iter().for_each(|gap| tracing::info!("{gap}"));
     let refine_options = || {
