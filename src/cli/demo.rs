@@ -58,7 +58,8 @@ pub(super) fn run(arguments: DemoArguments) -> Result<Answer, Failure> {
     };
     let now = || chrono::Utc::now().timestamp_micros();
     let mut out = std::io::stdout();
-    let demo = crate::demo::run::run(&options, now(), now, stop_signal(), pipeline, &mut out);
+    let interrupted = async { stop_signal().await };
+    let demo = crate::demo::run::run(&options, now(), now, interrupted, pipeline, &mut out);
     let passed = super::wait_for(Box::pin(demo))??;
     Ok(if passed { Answer::Yes } else { Answer::No })
 }

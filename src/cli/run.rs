@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::service::serve;
 use super::{Answer, Failure};
@@ -45,25 +45,29 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
     health.directory_loaded();
 
     let runtime = super::runtime()?;
-    let result =
-        runtime.block_on(serve(&config, pepper, refresher, health, |sink| sink, |events| events, stop_signal()));
+    let result = runtime.block_on(async {
+        let stop = stop_signal();
+        serve(&config, pepper, refresher, health, |sink| sink, |events| events, stop).await
+    });
     // A stage that did not end in time may still hold a thread: the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_secs(1));
     result.map(|()| Answer::Yes)
 }
 
-/// SIGTERM, as service managers send it, or SIGINT from a terminal.
-pub(super) async fn stop_signal() {
-    let wait = async |kind| match signal(kind) {
+/// SIGTERM, as service managers send it, or SIGINT from a terminal. Listens from this call on, which is made within a
+/// runtime, and not only once it is awaited: a signal during a long start ends in order too.
+pub(super) fn stop_signal() -> impl Future<Output = ()> {
+    let listen = |kind| signal(kind).inspect_err(|error| tracing::warn!(%error, "a signal cannot be listened for"));
+    let (terminate, interrupt) = (listen(SignalKind::terminate()), listen(SignalKind::interrupt()));
+    let wait = async |signals: std::io::Result<Signal>| match signals {
         Ok(mut signals) => _ = signals.recv().await,
-        Err(error) => {
-            tracing::warn!(%error, "this signal cannot be listened for");
-            std::future::pending::<()>().await;
-        }
+        Err(_) => std::future::pending::<()>().await,
     };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
+    async move {
+        tokio::select! {
+            () = wait(terminate) => {}
+            () = wait(interrupt) => {}
+        }
+        tracing::info!("stopping: what was read is being committed");
     }
-    tracing::info!("stopping: what was read is being committed");
 }

@@ -50,7 +50,11 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
 
     let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
     let watch = Box::new(Watch::new(config.detect.options()));
-    let (watch, _rows) = Box::pin(detect::remember(&lake, watch, config.detect.memory_days)).await?;
+    let mut stop = std::pin::pin!(stop);
+    let (watch, _rows) = tokio::select! {
+        past = Box::pin(detect::remember(&lake, watch, config.detect.memory_days)) => past?,
+        () = &mut stop => return Ok(()), // nothing was read yet
+    };
     let plan = crate::config::alert_plan(config)?;
     let sinks = Sinks::new(&plan, &config.kafka)?;
     let events = before_events(LakeEvents::new(lake.clone()));

@@ -2,8 +2,6 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test's servers end with its runtime")]
 
-mod fault_server;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
@@ -17,8 +15,8 @@ use claviger_core::minutes::EntityKind;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use crate::support::fault_server::{Fault, FaultServer, Heard, mail_server};
 use crate::support::{PATIENCE, in_ci};
-use fault_server::{Fault, FaultServer, Heard};
 
 const MINUTE: i64 = 60_000_000;
 
@@ -230,7 +228,7 @@ async fn addresses_that_are_not_public_are_not_called_unless_that_is_allowed() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mail_is_complete_and_a_line_of_a_dot_does_not_end_it() {
-    let mail = fault_server::mail_server().await;
+    let mail = mail_server().await;
     let config = config(&format!(
         "[alert]\nallow_private_networks = true\n[[alert.destinations]]\nname = 'mail'\nkind = 'email'\nserver = '{}'\n\
          tls = 'none'\nfrom = 'Claviger <claviger@example.com>'\nto = ['oncall@example.com', 'b@example.com']\n\

@@ -9,6 +9,7 @@ mod canary;
 mod chaos;
 mod command_line;
 mod demo;
+mod detect;
 mod identity;
 mod kafka;
 mod lake;

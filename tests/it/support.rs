@@ -1,5 +1,6 @@
 //! What tests share: services, and waiting with a deadline.
 
+pub(crate) mod fault_server;
 pub(crate) mod kafka;
 
 use std::time::{Duration, Instant};

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     Status(u16),
     /// 429 with `Retry-After: 1`.
     Busy,
@@ -25,10 +25,10 @@ pub(super) enum Fault {
 
 /// A notice that was taken in.
 #[derive(Clone, Debug)]
-pub(super) struct Heard {
+pub(crate) struct Heard {
     /// `webhook-id`.
-    pub(super) id: String,
-    pub(super) body: Value,
+    pub(crate) id: String,
+    pub(crate) body: Value,
 }
 
 #[derive(Default)]
@@ -38,13 +38,13 @@ struct State {
     faults: HashMap<String, (Fault, usize)>,
 }
 
-pub(super) struct FaultServer {
-    pub(super) address: String,
+pub(crate) struct FaultServer {
+    pub(crate) address: String,
     state: Arc<Mutex<State>>,
 }
 
 impl FaultServer {
-    pub(super) async fn start(faults: &[(&str, Fault, usize)]) -> Self {
+    pub(crate) async fn start(faults: &[(&str, Fault, usize)]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let faults = faults.iter().map(|(path, fault, times)| ((*path).to_owned(), (*fault, *times))).collect();
@@ -59,7 +59,7 @@ impl FaultServer {
     }
 
     /// What was taken in at a path, in order.
-    pub(super) fn heard(&self, path: &str) -> Vec<Heard> {
+    pub(crate) fn heard(&self, path: &str) -> Vec<Heard> {
         self.state.lock().unwrap().heard.get(path).cloned().unwrap_or_default()
     }
 }
@@ -128,20 +128,20 @@ async fn request(socket: &mut BufReader<TcpStream>) -> Option<(String, String, V
     Some((path, id, body))
 }
 
-pub(super) struct MailServer {
-    pub(super) address: String,
-    pub(super) session: JoinHandle<Session>,
+pub(crate) struct MailServer {
+    pub(crate) address: String,
+    pub(crate) session: JoinHandle<Session>,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Session {
-    pub(super) commands: String,
+pub(crate) struct Session {
+    pub(crate) commands: String,
     /// With the dots that were doubled undone.
-    pub(super) message: String,
+    pub(crate) message: String,
 }
 
 /// Takes one message, without TLS.
-pub(super) async fn mail_server() -> MailServer {
+pub(crate) async fn mail_server() -> MailServer {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address").to_string();
     let session = tokio::spawn(async move {
