@@ -6,7 +6,7 @@
 //! A count is tested as negative binomial with 1/r = phi + phi/visits + 1/counted: the last terms are what is not yet
 //! known of season and level, so that a young entity is slow to alarm by itself.
 //!
-//! Updates are winsorised at five standard deviations, so that an attack does not teach. Hours are closed by
+//! After the first week updates are winsorised at five standard deviations, so that an attack does not teach. Hours are closed by
 //! [`Baseline::close_hour`], also empty ones; minutes and ten minutes close themselves at the next count.
 //!
 //! 312 bytes.
@@ -28,9 +28,12 @@ const PHI_PRIOR_WEIGHT: f64 = 8.0;
 const PHI_MIN: f64 = 0.002;
 /// An entity younger than this is only learned from.
 const YOUNG_HOURS: u32 = 48;
-/// The first hours are taken as they come, or the level would have to be guessed.
 const WEEK_US: i64 = 7 * DAY_US;
+/// The first hours say nothing about dispersion, or the level would have to be guessed.
 const RAW_HOURS: u32 = 24;
+/// The first week is taken as it comes: what happens once a night could not be told from an attack, and would never be
+/// learned.
+const WINSORISED_HOURS: u32 = 7 * 24;
 
 /// Sums of the moment estimator of phi.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -282,7 +285,7 @@ impl Baseline {
 
     fn winsorised(&self, x: f64, mu: f64, window: Window) -> f64 {
         let phi = self.dispersion[window as usize].phi(window);
-        if self.hours < RAW_HOURS { x } else { x.min(mu + 5.0 * (mu + phi * mu * mu).sqrt() + 3.0) }
+        if self.hours < WINSORISED_HOURS { x } else { x.min(mu + 5.0 * (mu + phi * mu * mu).sqrt() + 3.0) }
     }
 
     fn test(&self, window: Window, open: Open, expected: f64) -> Test {
@@ -299,6 +302,16 @@ impl Baseline {
         let of_season = self.dispersion[Window::Hour as usize].phi(Window::Hour) / (visits * slots);
         let r = 1.0 / (known + of_season + 1.0 / self.counted().max(0.5));
         Test { window, from_us, to_us: from_us + window.us(), seen: f64::from(open.count), expected, phi, r }
+    }
+
+    /// The test against what the hours before and after would explain as well: clocks change twice a year, and what runs
+    /// by them goes with them.
+    #[must_use]
+    pub fn allowing_for_clocks(&self, test: Test) -> Test {
+        let slot = Slot::at(test.from_us);
+        let own = self.season.of(slot).max(0.001);
+        let most = slot.neighbours().into_iter().map(|slot| self.season.of(slot)).fold(own, f64::max);
+        Test { expected: test.expected * most / own, ..test }
     }
 
     /// The test of the hour that began at `from_us`, as far as it has come.

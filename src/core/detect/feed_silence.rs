@@ -10,6 +10,7 @@
 //! 16 bytes.
 
 use super::baseline::Baseline;
+use super::told::HOUR_US;
 use super::{Context, Detector, Entity, Finding, Severity, Window};
 use crate::minutes::{EntityKind, MINUTE_US};
 use crate::stats::lower_score;
@@ -41,7 +42,10 @@ impl State {
             return None;
         }
         let expected = baseline.between(last_us, at_us);
-        let r = 1.0 / (baseline.phi(Window::Hour) * 1.1 + 1.0 / baseline.counted().max(0.5));
+        // Within an hour requests come in runs: what is due may have come already.
+        let of_runs = if gap_us < HOUR_US { baseline.phi(Window::TenMinutes) } else { 0.0 };
+        let phi = baseline.phi(Window::Hour).max(of_runs);
+        let r = 1.0 / (phi * 1.1 + 1.0 / baseline.counted().max(0.5));
         let score = lower_score(0.0, expected, r);
         if expected < Self::EXPECTED_MIN || score < context.levels.of(Window::Hour) {
             return None;

@@ -4,6 +4,8 @@
 //! a negative binomial with the count expected of the gap, hour by hour with its season. Told once a gap. A key is not
 //! told about when its whole tenant is silent, nor a tenant when nobody sends: then the feed is what stopped.
 //!
+//! Kept as information: keys are rotated, retired and revoked every day, and a stopped one harms nobody but its owner.
+//!
 //! 8 bytes.
 
 use super::baseline::Baseline;
@@ -57,7 +59,7 @@ impl State {
             entity: entity.clone(),
             from_us: last_us,
             to_us: at_us,
-            severity: Severity::Low,
+            severity: Severity::Info,
             score,
             expected,
             seen: 0.0,
