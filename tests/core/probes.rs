@@ -45,7 +45,16 @@ pub(crate) fn observer(detector: Detector) -> Observer {
     match detector {
         Detector::NewOrigin => states!(new_origin),
         Detector::ImpossibleTravel => states!(impossible_travel),
-        Detector::BruteForce => states!(brute_force),
+        Detector::BruteForce => {
+            let mut states: BTreeMap<Entity, brute_force::State> = BTreeMap::new();
+            let mut origins: BTreeMap<Entity, new_origin::State> = BTreeMap::new();
+            Box::new(move |minute, context, found| {
+                let origin = origins.entry(minute.entity.clone()).or_default();
+                let is_foreign = origin.is_foreign(minute);
+                origin.observe(minute, context, &mut Vec::new());
+                states.entry(minute.entity.clone()).or_default().observe(minute, is_foreign, context, found);
+            })
+        }
         Detector::KeyGuessing => states!(key_guessing),
         Detector::CredentialStuffing => states!(credential_stuffing),
         Detector::PathScanning => states!(path_scanning),

@@ -172,7 +172,8 @@ impl Desk {
         self.record(incident, what, events);
     }
 
-    /// The incident that a claim may belong to: of its group, or else one that suspects the same key.
+    /// The incident that a claim may belong to: of its group, or else one that suspects the same key, or one whose part
+    /// it is.
     fn home_of(&self, group: &Group, claim: &Claim) -> Option<&Incident> {
         let own = self.incidents.of_group(group);
         if let Some(incident) = own.filter(|incident| self.belongs(incident, claim) != Belongs::No) {
@@ -182,7 +183,8 @@ impl Desk {
             claim.from_us.saturating_sub(incident.last_seen_us) <= COMPANY_US
                 && incident.opened_at_us.saturating_sub(claim.to_us) <= COMPANY_US
         };
-        self.incidents.of_suspect(group).filter(in_company).or(own)
+        let company = self.incidents.of_suspect(group).filter(in_company);
+        company.or_else(|| self.incidents.of_campaign(group).filter(in_company)).or(own)
     }
 
     fn belongs(&self, incident: &Incident, claim: &Claim) -> Belongs {

@@ -57,6 +57,24 @@ impl Group {
     }
 }
 
+impl Group {
+    /// Whether a trouble of this group is part of an incident of `other`: who guesses or scans without a key does so from
+    /// many places at once, and what everybody fails for is no trouble of each tenant.
+    pub(super) fn is_part_of(&self, other: &Self) -> bool {
+        if self.family != other.family || !other.tenant.is_empty() {
+            return false;
+        }
+        match (&self.subject, &other.subject) {
+            (Subject::Cause(cause), Subject::Cause(common)) => cause == common,
+            (Subject::Entity(kind, _), Subject::Entity(other, _)) => {
+                let is_campaign = matches!(self.family, Family::Guessing | Family::Probing);
+                is_campaign && self.tenant.is_empty() && ![kind, other].contains(&&EntityKind::Key)
+            }
+            (Subject::Cause(_), Subject::Entity(..)) | (Subject::Entity(..), Subject::Cause(_)) => false,
+        }
+    }
+}
+
 /// A failing or silent key is a matter of its life cycle; all other troubles of one key within an hour speak of a thief.
 pub(super) const fn is_evidence(family: Family) -> bool {
     match family {

@@ -110,6 +110,11 @@ impl Incidents {
         incidents.max_by_key(|incident| incident.last_seen_us)
     }
 
+    /// The newest active incident that a trouble of `group` is part of.
+    pub(super) fn of_campaign(&self, group: &Group) -> Option<&Incident> {
+        self.active().filter(|incident| group.is_part_of(&incident.group)).max_by_key(|incident| incident.last_seen_us)
+    }
+
     pub fn apply(&mut self, event: &IncidentEvent) {
         self.sequence = self.sequence.max(event.sequence);
         if let Some(claim) = event.what.claim() {

@@ -26,6 +26,7 @@ pub(super) struct Amount {
     open: f64,
     open_from_us: i64,
     largest: f32,
+    exceeded: bool,
 }
 
 /// A sum that is far above what was expected.
@@ -61,6 +62,7 @@ impl Amount {
         let (n, sum) = (real(requests), real(sum));
         self.open += sum;
         let excess = self.excess(baseline, context);
+        self.exceeded |= excess.is_some();
         if excess.is_none() && n > 0.0 {
             self.learn(n, sum);
         }
@@ -70,8 +72,11 @@ impl Amount {
     fn close(&mut self, hour_us: i64) {
         // The largest hour fades with the hours that pass, half-life 30 days.
         let hours = real(hour_us.saturating_sub(self.open_from_us) / HOUR_US).clamp(0.0, 10_000.0);
-        self.largest = single((f64::from(self.largest) * 0.999_038_f64.powf(hours)).max(self.open));
-        (self.open, self.open_from_us) = (0.0, hour_us);
+        // An excess that was told does not become normal at once: at most twice the largest.
+        let largest = f64::from(self.largest);
+        let open = if self.exceeded { self.open.min(2.0 * largest) } else { self.open };
+        self.largest = single((largest * 0.999_038_f64.powf(hours)).max(open));
+        (self.open, self.open_from_us, self.exceeded) = (0.0, hour_us, false);
     }
 
     fn excess(&self, baseline: &Baseline, context: &Context<'_>) -> Option<Excess> {

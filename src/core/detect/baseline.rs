@@ -320,6 +320,16 @@ impl Baseline {
         Test { window, from_us, to_us: from_us + window.us(), seen: f64::from(open.count), expected, phi, r }
     }
 
+    /// The test against what the hours before and after would explain as well: clocks change twice a year, and what runs
+    /// by them goes with them.
+    #[must_use]
+    pub fn allowing_for_clocks(&self, test: Test) -> Test {
+        let slot = Slot::at(test.from_us);
+        let own = self.season.of(slot).max(0.001);
+        let most = slot.neighbours().into_iter().map(|slot| self.season.of(slot)).fold(own, f64::max);
+        Test { expected: test.expected * most / own, ..test }
+    }
+
     /// The test of the hour that began at `from_us`, as far as it has come.
     #[must_use]
     pub fn hour(&self, from_us: i64) -> Test {

@@ -4,9 +4,10 @@
 //! directory explains) are counted by hour and day and tested against the key's own habit (negative binomial,
 //! [`crate::stats::Habit`]). Whether one address tries or forty does not matter. When the key's owner goes on being
 //! served meanwhile, somebody else is trying; when nothing is served any more, the owner's own client is the likelier
-//! one, and the claim is low.
+//! one, and the claim is low. Tries from networks that only ever were the owner's are the owner's: they are told, low,
+//! when most of its requests fail.
 //!
-//! Guards: 20 tries an hour or 30 a day, and three times the habit. One claim per key and day. 64 bytes a key.
+//! Guards: 20 tries an hour or 30 a day, and three times the habit. One claim per key and day. 80 bytes a key.
 //! Cannot see: tries that name no key which the directory knows; those are `key_guessing` and `credential_stuffing`.
 
 use super::told::{DAY_US, HOUR_US, Told, driver, start_of};
@@ -28,6 +29,9 @@ pub struct State {
 struct Span {
     from_us: i64,
     tries: f32,
+    served: f32,
+    /// A try came in a minute with a foreign network.
+    foreign: bool,
     /// Minutes with served requests since the first try.
     served_minutes: u16,
     habit: Habit,
@@ -40,15 +44,17 @@ impl State {
         wrong(minute) > 0
     }
 
-    pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
+    /// `is_foreign`: the minute shows a network that the key was never served to.
+    pub fn observe(&mut self, minute: &Minute, is_foreign: bool, context: &Context<'_>, found: &mut Vec<Finding>) {
         if minute.entity.kind != EntityKind::Key {
             return;
         }
-        let (tries, is_served) = (real(wrong(minute)), minute.total[Sum::Served] > 0);
+        let (tries, served) = (real(wrong(minute)), real(minute.total[Sum::Served]));
         let spans = [(&mut self.hour, HOUR_US, 20.0, Window::Hour), (&mut self.day, DAY_US, 30.0, Window::Day)];
         let mut worst: Option<(f64, Span)> = None;
         for (span, length_us, tries_min, window) in spans {
-            span.add(start_of(minute.minute_us, length_us), length_us, tries, is_served);
+            span.add(start_of(minute.minute_us, length_us), length_us, tries, served);
+            span.foreign |= tries > 0.0 && is_foreign;
             let seen = f64::from(span.tries);
             if tries == 0.0 || seen < tries_min || seen < RATIO_MIN * span.habit.mean() {
                 continue;
@@ -59,7 +65,11 @@ impl State {
             }
         }
         let Some((score, span)) = worst else { return };
-        let severity = if span.owner_is_served() { Severity::High } else { Severity::Low };
+        let severity = match (span.owner_is_served(), span.foreign) {
+            (true, true) => Severity::High,
+            (true, false) if span.tries < span.served => return,
+            (true | false, _) => Severity::Low,
+        };
         if self.told.is_due(start_of(minute.minute_us, DAY_US), severity, f64::from(span.tries)) {
             found.push(claim(minute, context, &span, severity, score));
         }
@@ -76,7 +86,7 @@ fn wrong(minute: &Minute) -> i64 {
 }
 
 impl Span {
-    fn add(&mut self, from_us: i64, length_us: i64, tries: f64, is_served: bool) {
+    fn add(&mut self, from_us: i64, length_us: i64, tries: f64, served: f64) {
         if from_us != self.from_us {
             if self.from_us != 0 {
                 let empty = real((from_us - self.from_us) / length_us - 1).max(0.0);
@@ -87,9 +97,10 @@ impl Span {
         #[expect(clippy::cast_possible_truncation, reason = "counts of a day need no more than seven digits")]
         {
             self.tries += tries as f32;
+            self.served += served as f32;
         }
         if self.tries > 0.0 {
-            self.served_minutes = self.served_minutes.saturating_add(u16::from(is_served));
+            self.served_minutes = self.served_minutes.saturating_add(u16::from(served > 0.0));
         }
     }
 

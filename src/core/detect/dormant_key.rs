@@ -1,11 +1,13 @@
 //! Did a key wake up that was silent for far longer than its habit?
 //!
 //! The gap g since the last use against the key's own gaps of an hour or more: Lomax tail P(G > g) = (1 + g/s)^-k, k and
-//! s by the moments of ln G (E ln G = ln s + psi(1) - psi(k), Var ln G = psi'(1) + psi'(k)). Told when g exceeds 30 days
-//! and P < 1e-3; with fewer than five gaps the 30 days alone decide. A key that wakes in a network it did not use last is
-//! worse.
+//! s by the moments of ln G (E ln G = ln s + psi(1) - psi(k), Var ln G = psi'(1) + psi'(k)). A network or program that the
+//! last use did not show counts as a second surprise: by how often it changed from one use to the next so far. Told when
+//! g exceeds 30 days and the product is below 1e-2: keys wake from so long a sleep so rarely that one in a hundred is
+//! affordable. With fewer than five gaps the 30 days alone decide. A key that wakes in a network it did not use last, or
+//! against its habit of pausing, is worse.
 //!
-//! 48 bytes, kept for as long as the key is.
+//! 64 bytes, kept for as long as the key is.
 
 use statrs::function::gamma::digamma;
 
@@ -25,24 +27,41 @@ pub struct State {
     squares: f32,
     /// Networks of the last use.
     networks: [u32; 4],
+    agents: [u32; 2],
+    /// Gaps after which networks, or programs, were others than before.
+    changes: [u16; 2],
 }
 
 impl State {
     const GAP_MIN_US: i64 = 30 * DAY_US;
-    const PROBABILITY_MAX: f64 = 1e-3;
+    const PROBABILITY_MAX: f64 = 1e-2;
+    /// A pause that is unusual by itself.
+    const PAUSE_MAX: f64 = 1e-3;
     const GAPS_MIN: u16 = 5;
 
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>) -> Option<Finding> {
         let gap_us = minute.minute_us - self.last_us;
         let first = self.last_us == 0;
-        let finding = if first || gap_us < Self::GAP_MIN_US { None } else { self.judge(minute, gap_us, context) };
+        let known = [
+            minute.of(Distinct::Network).any(|network| self.networks.contains(&network)),
+            minute.of(Distinct::Agent).any(|agent| self.agents.contains(&agent)),
+        ];
+        let asleep = !first && gap_us >= Self::GAP_MIN_US;
+        let finding = if asleep { self.judge(minute, gap_us, known, context) } else { None };
         if !first && gap_us >= HOUR_US {
             self.learn(real(gap_us) / real(HOUR_US));
+            for (changes, is_known) in self.changes.iter_mut().zip(known) {
+                *changes = changes.saturating_add(u16::from(!is_known));
+            }
         }
         self.last_us = self.last_us.max(minute.to_us());
         let mut networks = minute.of(Distinct::Network);
         if minute.count(Distinct::Network) > 0 {
             self.networks = std::array::from_fn(|_| networks.next().unwrap_or(0));
+        }
+        let mut agents = minute.of(Distinct::Agent);
+        if minute.count(Distinct::Agent) > 0 {
+            self.agents = std::array::from_fn(|_| agents.next().unwrap_or(0));
         }
         finding
     }
@@ -59,13 +78,23 @@ impl State {
         }
     }
 
-    fn judge(&self, minute: &Minute, gap_us: i64, context: &Context<'_>) -> Option<Finding> {
+    /// The chance that a use shows no network, or program, of the use before: one change and one use more than seen.
+    fn chance_of_change(&self, which: usize) -> f64 {
+        (f64::from(self.changes[which]) + 1.0) / (f64::from(self.gaps) + 2.0)
+    }
+
+    /// `known`: whether the last use showed the network and the program of this one.
+    fn judge(&self, minute: &Minute, gap_us: i64, known: [bool; 2], context: &Context<'_>) -> Option<Finding> {
         let hours = real(gap_us) / real(HOUR_US);
-        let probability = (self.gaps >= Self::GAPS_MIN).then(|| self.tail(hours));
+        let pause = (self.gaps >= Self::GAPS_MIN).then(|| self.tail(hours));
+        let changed = (0..known.len()).filter(|&which| !known[which]).map(|which| self.chance_of_change(which));
+        let changed: f64 = changed.product();
+        let probability = pause.map(|pause| pause * changed);
+        let against_habit = pause.is_none_or(|pause| pause <= Self::PAUSE_MAX);
+        let [known, _] = known;
         if probability.is_some_and(|probability| probability > Self::PROBABILITY_MAX) {
             return None;
         }
-        let known = minute.of(Distinct::Network).any(|network| self.networks.contains(&network));
         let days = hours / 24.0;
         let habit = match probability {
             Some(_) => format!("its usual pause is {}", words(f64::from(self.mean).exp())),
@@ -73,8 +102,8 @@ impl State {
         };
         let served = minute.total[Sum::Served] > 0;
         let severity = match (known, served) {
-            (false, true) => Severity::High,
-            (true, true) | (false, false) => Severity::Medium,
+            (false, true) if against_habit => Severity::High,
+            (_, true) | (false, false) => Severity::Medium,
             (true, false) => Severity::Low,
         };
         let place = if known { "from a network of its last use" } else { "from a network it did not use last" };

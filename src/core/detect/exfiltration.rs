@@ -21,7 +21,7 @@ pub struct State {
 impl State {
     const HIGH_BYTES: f64 = 50e6;
     /// Less is not worth a look.
-    const BYTES_MIN: f64 = 10e6;
+    const BYTES_MIN: f64 = 1e6;
 
     pub fn observe(&mut self, minute: &Minute, baseline: &Baseline, context: &Context<'_>) -> Option<Finding> {
         let (requests, bytes) = (minute.total[Sum::Served], minute.total[Sum::ResponseBytes]);

@@ -1,7 +1,7 @@
 //! Does a tenant fail for a cause more often than before?
 //!
 //! Requests that ended with one cause, of all requests of the tenant in a window (10 min, 1 h), as beta-binomial: rate
-//! and its own variation from decayed counts, half-life 3 days ([`Ratio`]). Guards: 50 requests, two points and half as
+//! and its own variation from decayed counts, half-life 3 days ([`Ratio`]). Guards: 20 requests, five failures, two points and half as
 //! much again. Once a minute the open window is looked at too, at the stricter level of a minute, so that an outage is
 //! told before its window ends.
 //!
@@ -45,7 +45,9 @@ struct OfCause {
 
 impl State {
     /// Requests that a window needs.
-    const REQUESTS_MIN: i64 = 50;
+    const REQUESTS_MIN: i64 = 20;
+    /// Failures that a claim needs.
+    const FAILURES_MIN: i64 = 5;
     /// What must have been learned before anything is told: requests, and ten minutes of traffic.
     const TRIALS_MIN: f64 = 200.0;
     const WINDOWS_MIN: u32 = 48;
@@ -154,7 +156,7 @@ impl OfCause {
         let (x, n, rate) = (real(seen.x), real(seen.n), known.rate());
         let share = x / n.max(1.0);
         let far = share - rate >= 0.02 && share >= 1.5 * rate;
-        if seen.n < State::REQUESTS_MIN || known.trials() < State::TRIALS_MIN || !far {
+        if seen.n < State::REQUESTS_MIN || seen.x < State::FAILURES_MIN || known.trials() < State::TRIALS_MIN || !far {
             return None;
         }
         let score = known.predictive().upper_score(x, n);
@@ -218,9 +220,9 @@ fn finding(
             100.0 * rate
         ),
         quiet: format!(
-            "a share below {:.1} %, or fewer than {} requests",
+            "a share below {:.1} %, or fewer than {} failures",
             100.0 * (rate + 0.02).max(1.5 * rate),
-            State::REQUESTS_MIN
+            State::FAILURES_MIN
         ),
     }
 }

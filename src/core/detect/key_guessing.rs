@@ -4,7 +4,7 @@
 //! nobody knows is a failure and counts double, one that is known a success; 20 unknown ones within an hour need no test.
 //! By gateway: unknown keys an hour against the gateway's own habit, for guessers who use a new address each time.
 //!
-//! Guards: five unknown keys of a source; 20 an hour and three times the habit of a gateway, after a day of it.
+//! Guards: five unknown keys of a source; 10 an hour and three times the habit of a gateway, after a day of it.
 //! One claim per source or gateway and day. 170 bytes, and at most 130 beside them.
 //! Cannot see: guesses behind a gateway that logs no credential.
 
@@ -19,7 +19,7 @@ const HALF_LIFE_MINUTES: f32 = 1_440.0;
 const SCORE_MIN: f64 = 5.0;
 const SOURCE_MIN: f64 = 5.0;
 const CERTAIN: f64 = 20.0;
-const GATEWAY_MIN: f64 = 20.0;
+const GATEWAY_MIN: f64 = 10.0;
 const GATEWAY_HOURS_MIN: f64 = 24.0;
 const PHI: f64 = 0.3;
 

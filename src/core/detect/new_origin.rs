@@ -95,11 +95,15 @@ impl State {
         // Where the provider is known, an address within it says little: they are handed out anew.
         let located = minute.count(Distinct::Provider) > 0;
         let place = if located { provider.max(country) } else { network };
-        let score = place + if relay && place > 0.0 { RELAY_CHANGE } else { 0.0 };
-        let level = context.levels.of(Window::Minute);
         let manner = worst(&[Distinct::Agent, Distinct::Region]);
+        let relay_change = if relay { RELAY_CHANGE } else { 0.0 };
+        // Another program at another place is two surprises; how far one follows from the other is not known: half.
+        let score = if place > 0.0 { place + relay_change + manner / 2.0 } else { 0.0 };
+        let level = context.levels.of(Window::Hour);
 
-        let severity = match (score >= level, country > 0.0 || relay) {
+        // People travel, machines do not: another country alone is little news about a key that only people use.
+        let travels = relay_is_only(minute, "direct") && !relay;
+        let severity = match (score >= level, (country > 0.0 && !travels) || relay) {
             (true, true) if country > 0.0 && relay => Severity::High,
             (true, true) => Severity::Medium,
             (true, false) => Severity::Low,
@@ -143,6 +147,13 @@ impl State {
         }
     }
 
+    /// Whether the minute shows a network that the key was never served to.
+    #[must_use]
+    pub fn is_foreign(&self, minute: &Minute) -> bool {
+        let [networks, ..] = &self.known;
+        minute.of(Distinct::Network).any(|network| !networks.knows(network))
+    }
+
     /// For a key that has fallen silent.
     pub fn shrink(&mut self) {
         self.known.iter_mut().for_each(Novelty::shrink);
@@ -153,6 +164,11 @@ impl State {
     pub fn bytes(&self) -> usize {
         self.known.iter().map(Novelty::bytes).sum()
     }
+}
+
+/// Whether all requests came directly, or all through one kind of relay.
+fn relay_is_only(minute: &Minute, name: &str) -> bool {
+    minute.count(Distinct::Relay) > 0 && minute.of(Distinct::Relay).all(|hash| hash == Names::hash(name))
 }
 
 /// A network that is no relay has no text of its own in any event.

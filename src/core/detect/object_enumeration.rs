@@ -101,7 +101,8 @@ impl Signs {
             2 if denied >= TWO_SIGNS => Severity::High,
             2 => Severity::Medium,
             1 if worst < ONE_SIGN => return None,
-            1 if denied >= ONE_SIGN => Severity::Medium,
+            // What fails is a fault or a broken client, unless more is asked for, or in order.
+            1 if denied >= ONE_SIGN => Severity::Info,
             // A new key that walks in order may have been made for it: exports do.
             1 if !self.knows_itself => Severity::Info,
             1 => Severity::Low,

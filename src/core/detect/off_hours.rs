@@ -96,8 +96,9 @@ impl State {
     }
 }
 
-/// A slot with less of its share is empty.
-const EMPTY: f64 = 0.2;
+/// A slot with less of its share is empty. A season starts flat: after ten nights without a request a quarter of that
+/// is left.
+const EMPTY: f64 = 0.35;
 
 /// Whether the key has a night and the hour of `instant_us` lies within it.
 fn is_asleep(baseline: &Baseline, instant_us: i64) -> bool {

@@ -18,6 +18,9 @@ const SOURCE_HALF_LIFE_MINUTES: f32 = 1_440.0;
 /// A key is one client: what it did last week is still its doing.
 const KEY_HALF_LIFE_MINUTES: f32 = 7.0 * 1_440.0;
 const MANY: u16 = 15;
+/// Fewer new missing paths in a day are slips, and strangers who pass by.
+const KEY_MIN: u16 = 4;
+const SOURCE_MIN: u16 = 8;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct State {
@@ -36,9 +39,9 @@ impl State {
     }
 
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
-        let half_life = match minute.entity.kind {
-            EntityKind::Source => SOURCE_HALF_LIFE_MINUTES,
-            EntityKind::Key => KEY_HALF_LIFE_MINUTES,
+        let (half_life, missing_min) = match minute.entity.kind {
+            EntityKind::Source => (SOURCE_HALF_LIFE_MINUTES, SOURCE_MIN),
+            EntityKind::Key => (KEY_HALF_LIFE_MINUTES, KEY_MIN),
             EntityKind::Tenant | EntityKind::Route | EntityKind::Gateway | EntityKind::Principal => return,
         };
         let day_us = start_of(minute.minute_us, DAY_US);
@@ -53,7 +56,7 @@ impl State {
         self.missing_today = self.missing_today.saturating_add(missing);
         let odds = Odds::of(context.population.success_rate(&minute.entity.tenant));
         let score = self.test.observe(minute.minute_us, half_life, &odds, f64::from(missing), f64::from(served));
-        if missing == 0 || score < context.levels.of(Window::Day).max(SCORE_MIN) {
+        if missing == 0 || self.missing_today < missing_min || score < context.levels.of(Window::Day).max(SCORE_MIN) {
             return;
         }
         let severity = match (minute.entity.kind == EntityKind::Key, self.missing_today >= MANY) {

@@ -5,6 +5,8 @@
 //! half as long again as any that is remembered. A key is not
 //! told about when its whole tenant is silent, nor a tenant when nobody sends: then the feed is what stopped.
 //!
+//! Kept as information: keys are rotated, retired and revoked every day, and a stopped one harms nobody but its owner.
+//!
 //! 16 bytes.
 
 use super::baseline::Baseline;
@@ -70,7 +72,7 @@ impl State {
             entity: entity.clone(),
             from_us: last_us,
             to_us: at_us,
-            severity: Severity::Low,
+            severity: Severity::Info,
             score,
             expected,
             seen: 0.0,

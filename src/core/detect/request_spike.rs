@@ -7,10 +7,10 @@
 //!
 //! What the whole tenant does at once (a deployment, a launch) is expected of each of its keys.
 //!
-//! 24 bytes.
+//! 40 bytes.
 
 use super::baseline::Test;
-use super::told::{DAY_US, HOUR_US};
+use super::told::{DAY_US, HOUR_US, day_of};
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::minutes::{Distinct, EntityKind};
 use crate::stats::real;
@@ -19,10 +19,15 @@ use crate::stats::real;
 pub struct State {
     /// Until then only a worse severity is told again.
     quiet_until_us: i64,
+    /// The same of the 24 hours, which go on to hold what was told of one of them.
+    day_quiet_until_us: i64,
     severity: Option<Severity>,
     /// Hours in a row that were part of a spike.
     hours: u16,
     spiked: bool,
+    /// Days that had a spike, each at most three after the one before, and the last of them.
+    days: u8,
+    last_day: u16,
 }
 
 /// How far above its expectation the rest of the tenant is at the moment, at least 1.
@@ -32,6 +37,9 @@ pub struct Peers(pub f64);
 impl State {
     /// After this, a new level is a new normal.
     const FROZEN_HOURS_MAX: u16 = 72;
+    /// What comes back day after day is one as well, however short.
+    const FROZEN_DAYS_MAX: u8 = 3;
+    const DAYS_APART_MAX: u16 = 3;
 
     /// Tests the windows that `minute` is in.
     pub fn observe(
@@ -69,7 +77,7 @@ impl State {
     /// Whether the hour that ends is part of a spike and must not teach the baseline.
     #[must_use]
     pub const fn is_frozen(&self) -> bool {
-        self.spiked && self.hours < Self::FROZEN_HOURS_MAX
+        self.spiked && self.hours < Self::FROZEN_HOURS_MAX && self.days <= Self::FROZEN_DAYS_MAX
     }
 
     fn tell(
@@ -84,14 +92,23 @@ impl State {
         self.spiked = true;
         // The claim is about the window as far as it has come.
         let test = &Test { to_us: test.to_us.min(at_us), ..*test };
+        self.count_day(day_of(at_us));
         let severity = severity_of(entity, test, score, context);
-        if at_us < self.quiet_until_us && self.severity >= Some(severity) {
+        let quiet_until_us = if test.window == Window::Day { self.day_quiet_until_us } else { self.quiet_until_us };
+        if at_us < quiet_until_us && self.severity >= Some(severity) {
             return None;
         }
-        // The day ends anew every hour, but is news once.
-        let quiet_us = if test.window == Window::Day { DAY_US } else { HOUR_US };
-        (self.quiet_until_us, self.severity) = (at_us + quiet_us, Some(severity));
+        (self.quiet_until_us, self.severity) = (at_us + HOUR_US, Some(severity));
+        self.day_quiet_until_us = at_us + DAY_US;
         Some(finding(entity, test, score, minute, context))
+    }
+
+    fn count_day(&mut self, day: u16) {
+        if day != self.last_day {
+            let again = day.saturating_sub(self.last_day) <= Self::DAYS_APART_MAX;
+            self.days = if again { self.days.saturating_add(1) } else { 1 };
+            self.last_day = day;
+        }
     }
 }
 

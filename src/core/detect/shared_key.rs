@@ -5,8 +5,10 @@
 //! turns in at least five of ten minutes are a second sign. A key that many share from one network is not seen, and
 //! many keys behind one network (NAT) are none of this.
 //!
+//! A busier span is expected to show more networks: the habit grows with its requests, up to six times.
+//!
 //! Guards: at least two networks beyond the first, or one and two countries in turns; twice the habit; a habit of at
-//! least six hours of use. One claim per key and day. 112 bytes a key, and at most
+//! least six hours of use. One claim per key and day. 144 bytes a key, and at most
 //! 130 beside them.
 
 use super::told::{DAY_US, HOUR_US, Told, driver, start_of};
@@ -34,6 +36,9 @@ struct Span {
     from_us: i64,
     networks: Spread,
     habit: Habit,
+    requests: f32,
+    /// Requests of an ordinary span, decayed mean.
+    usual_requests: f32,
     /// Minutes with requests from two countries.
     turns: u8,
 }
@@ -52,15 +57,16 @@ impl State {
                 span.from_us = from_us;
             }
             minute.of(Distinct::Network).for_each(|hash| span.networks.insert(hash));
+            span.count_requests(minute);
             span.turns = span.turns.saturating_add(u8::from(minute.count(Distinct::Country) > 1));
 
             let extra = span.extra();
             let takes_turns = span.turns >= TURNS_MIN;
             let plausible = extra >= 2.0 || (extra >= 1.0 && takes_turns);
-            if !plausible || span.habit.spans() < SPANS_MIN[at] || extra < 2.0 * span.habit.mean() {
+            if !plausible || span.habit.spans() < SPANS_MIN[at] || extra < 2.0 * span.expected() {
                 continue;
             }
-            let score = span.habit.surprise(extra, PHI);
+            let score = span.habit.surprise(extra / span.busier(), PHI);
             if score < context.levels.of(window) {
                 continue;
             }
@@ -90,13 +96,31 @@ impl Span {
         (self.networks.count() - 1.0).max(0.0).round()
     }
 
+    fn count_requests(&mut self, minute: &Minute) {
+        #[expect(clippy::cast_possible_truncation, reason = "counts of an hour need no more than seven digits")]
+        {
+            self.requests += real(minute.total[Sum::Served]) as f32;
+        }
+    }
+
+    /// How many times busier than usual the span is, 1 to 6.
+    fn busier(&self) -> f64 {
+        (f64::from(self.requests) / f64::from(self.usual_requests).max(1.0)).clamp(1.0, 6.0)
+    }
+
+    /// Networks beyond the first that are expected.
+    fn expected(&self) -> f64 {
+        self.habit.mean() * self.busier()
+    }
+
     /// Takes the span into the habit. Spans without use teach nothing.
     fn close(&mut self, keep: f64) {
         if self.from_us != 0 {
             self.habit.learn(self.extra(), 0.0, keep, PHI);
+            self.usual_requests += 0.05 * (self.requests - self.usual_requests);
         }
         self.networks.clear();
-        self.turns = 0;
+        (self.turns, self.requests) = (0, 0.0);
     }
 }
 
@@ -104,7 +128,7 @@ fn claim(minute: &Minute, context: &Context<'_>, span: &Span, severity: Severity
     let named =
         |kind, dimension| minute.of(kind).take(3).map(move |hash| driver(dimension, context.names.resolve(hash), 1.0));
     let networks = span.extra() + 1.0;
-    let usual = span.habit.mean() + 1.0;
+    let usual = span.expected() + 1.0;
     let minutes = real(minute.to_us() - span.from_us) / real(MINUTE_US);
     Finding {
         detector: Detector::SharedKey,

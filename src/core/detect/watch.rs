@@ -39,7 +39,9 @@ const HOLE_US: i64 = 2 * DAY_US;
 /// Sources come and go.
 const SOURCE_FORGET_US: i64 = DAY_US;
 /// Columns whose texts minutes keep as hashes and people want to read.
-const NAMED: [Column; 7] = [
+const NAMED: [Column; 9] = [
+    Column::Gateway,
+    Column::TenantId,
     Column::ClientNetwork,
     Column::ClientCountry,
     Column::ClientProvider,
@@ -128,6 +130,7 @@ impl Watch {
             let dict = events.dict(column);
             dict.values().iter().flatten().for_each(|text| self.surroundings.names.learn(text));
         }
+        self.surroundings.breakdown.observe(events);
         let found = self.instant.observe(events, &self.surroundings.options);
         self.told(found)
     }

@@ -44,6 +44,12 @@ impl Novelty {
         pitman_yor.max(f64::from(self.appeared) / (1.0 + observations)).min(1.0)
     }
 
+    /// Whether a value was shown and is remembered.
+    #[must_use]
+    pub fn knows(&self, hash: u32) -> bool {
+        self.known.iter().any(|known| known.hash == hash)
+    }
+
     /// Observations, decayed.
     #[must_use]
     pub fn observations(&self) -> f64 {

@@ -76,7 +76,8 @@ impl KeyWatch {
         let tests = self.baseline.add(minute.minute_us, minute.total[Sum::Served]);
         if !self.baseline.is_young() {
             let peers = |test: &Test| context.population.pace_beside(&minute.entity.tenant, test, minute.to_us());
-            found.extend(self.spike.observe(minute, &tests, peers, context));
+            let allowing = tests.map(|test| self.baseline.allowing_for_clocks(test));
+            found.extend(self.spike.observe(minute, &allowing, peers, context));
             let [_, _, hour] = &tests;
             found.extend(self.off_hours.observe(minute, hour, &self.baseline, context));
         }
@@ -135,13 +136,14 @@ impl KeyWatch {
 impl Probes {
     fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         self.shared.observe(minute, context, found);
+        let is_foreign = self.origin.is_foreign(minute);
         self.origin.observe(minute, context, found);
         self.dead.observe(minute, context, found);
         if self.travel.is_some() || impossible_travel::State::concerns(minute) {
             self.travel.get_or_insert_default().observe(minute, context, found);
         }
         if self.brute.is_some() || brute_force::State::concerns(minute) {
-            self.brute.get_or_insert_default().observe(minute, context, found);
+            self.brute.get_or_insert_default().observe(minute, is_foreign, context, found);
         }
         if self.scanning.is_some() || path_scanning::State::concerns(minute) {
             self.scanning.get_or_insert_default().observe(minute, context, found);

@@ -6,9 +6,13 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::super::baseline::Test;
+use super::super::breakdown::{Breakdown, Failing};
 use super::super::told::DAY_US;
 use super::super::window::EntityHash;
-use super::super::{Context, DetectOptions, Entity, Finding, Levels, Minute, Names, Population, population_failure};
+use super::super::{
+    Context, DetectOptions, Entity, Finding, Levels, Minute, Names, Population, Severity, population_failure,
+    population_fault,
+};
 use super::{Role, Watched};
 use crate::minutes::EntityKind;
 
@@ -20,7 +24,9 @@ pub(super) struct Surroundings {
     pub(super) names: Names,
     /// Gateways and tenants, in a fixed order.
     pub(super) feeds: BTreeSet<EntityHash>,
+    pub(super) breakdown: Breakdown,
     failures: population_failure::State,
+    faults: population_fault::State,
     active: bool,
 }
 
@@ -33,7 +39,9 @@ impl Surroundings {
             population: Population::default(),
             names: Names::default(),
             feeds: BTreeSet::new(),
+            breakdown: Breakdown::default(),
             failures: population_failure::State::default(),
+            faults: population_fault::State::default(),
             active: false,
         }
     }
@@ -62,7 +70,27 @@ impl Surroundings {
     pub(super) fn close_minute(&mut self, minute_us: i64, minutes: &[(EntityHash, Minute)], found: &mut Vec<Finding>) {
         let context =
             Context { options: &self.options, levels: &self.levels, population: &self.population, names: &self.names };
-        self.failures.observe(minute_us, minutes, &context, found);
+        let mut by_entity = Vec::new();
+        self.failures.observe(minute_us, minutes, &context, &mut by_entity);
+        self.faults.observe(minute_us, minutes, &self.breakdown, &context, found);
+        // Minutes alone cannot tell what one key does from what happens to all.
+        if !self.breakdown.knows(minute_us) {
+            found.extend(by_entity);
+        }
+    }
+
+    /// A rise of failures that one key makes is that key's trouble, and what was served is no failure: kept as
+    /// information.
+    pub(super) fn without_single_keys(&self, mut shifts: Vec<Finding>) -> Vec<Finding> {
+        for shift in &mut shifts {
+            let Some(cause) = shift.cause else { continue };
+            let is_of_all = Failing::of(cause)
+                .is_some_and(|failing| !self.breakdown.is_of_one_key(&shift.entity.name, shift.from_us, failing));
+            if !is_of_all {
+                shift.severity = Severity::Info;
+            }
+        }
+        shifts
     }
 
     /// Whether anybody was seen since the last call.
@@ -103,6 +131,6 @@ impl Surroundings {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.population.bytes() + self.names.bytes() + self.failures.bytes()
+        self.population.bytes() + self.names.bytes() + self.failures.bytes() + self.breakdown.bytes()
     }
 }

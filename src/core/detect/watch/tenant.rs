@@ -28,7 +28,10 @@ impl TenantWatch {
         if !self.served.is_young() {
             found.extend(self.spike.observe(minute, &tests, |_| Peers(1.0), &context));
         }
-        self.failures.observe(minute, &context, found);
+        let mut shifts = Vec::new();
+        self.failures.observe(minute, &context, &mut shifts);
+        found.extend(surroundings.without_single_keys(shifts));
+        let context = surroundings.context();
         if let Some(&budget) = context.options.budgets.get(&minute.entity.name) {
             found.extend(self.budget.get_or_insert_default().observe(minute, budget));
         }
@@ -47,7 +50,9 @@ impl TenantWatch {
             surroundings.population.note_pace(&entity.name, 0, &[day]);
             found.extend(self.spike.close_hour(entity, &day, |_| Peers(1.0), &surroundings.context()));
         }
-        self.failures.close(day.to_us, entity, &surroundings.context(), found);
+        let mut shifts = Vec::new();
+        self.failures.close(day.to_us, entity, &surroundings.context(), &mut shifts);
+        found.extend(surroundings.without_single_keys(shifts));
     }
 
     pub(super) const fn served(&self) -> &Baseline {
