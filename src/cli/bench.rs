@@ -1,6 +1,7 @@
 //! `claviger bench`: the detectors' own report card, and the series scorer for anybody's yardstick.
 
 mod keymisuse;
+mod nab;
 mod series;
 
 use clap::{Args, Subcommand};
@@ -18,11 +19,13 @@ pub(super) struct Bench {
 enum Command {
     Keymisuse(keymisuse::KeyMisuse),
     Series(series::Series),
+    Nab(nab::Nab),
 }
 
 pub(super) fn run(arguments: &Bench) -> Result<Answer, Failure> {
     match &arguments.command {
         Command::Keymisuse(arguments) => keymisuse::run(arguments),
         Command::Series(arguments) => series::run(arguments),
+        Command::Nab(arguments) => nab::run(arguments),
     }
 }
