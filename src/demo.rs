@@ -18,10 +18,12 @@ pub mod routes;
 pub mod request;
 pub mod truth;
 
+pub mod misuse;
 pub mod script;
 pub mod traffic;
 
 pub mod cast;
+pub mod past;
 pub mod story;
 
 mod apisix;
@@ -34,6 +36,8 @@ pub mod identity;
 pub mod broker;
 pub mod folder;
 
+pub mod alarms;
+pub mod found;
 pub mod ledger;
 pub mod live;
 pub mod summary;
@@ -64,6 +68,10 @@ pub enum DemoError {
     PlayerPanicked,
     #[error("the pipeline panicked")]
     PipelinePanicked,
+    #[error("the company's past cannot be made up")]
+    NoPast { source: arrow::error::ArrowError },
+    #[error("making up the company's past panicked")]
+    PastPanicked,
 }
 
 impl DemoError {
@@ -86,7 +94,9 @@ impl Fault for DemoError {
             Self::NoBroker { .. } => "it needs a free port on 127.0.0.1: check the limits on sockets".to_owned(),
             Self::NotProduced { .. } => "run it again; if it stays, run with a lower --rate".to_owned(),
             Self::Mute { .. } => "check where standard output goes".to_owned(),
-            Self::PlayerPanicked | Self::PipelinePanicked => "please report it with the lines above".to_owned(),
+            Self::PlayerPanicked | Self::PipelinePanicked | Self::NoPast { .. } | Self::PastPanicked => {
+                "please report it with the lines above".to_owned()
+            }
         }
     }
 
@@ -98,7 +108,7 @@ impl Fault for DemoError {
             | Self::NoBroker { .. }
             | Self::NotProduced { .. }
             | Self::Mute { .. } => Blame::Environment,
-            Self::PlayerPanicked | Self::PipelinePanicked => Blame::Bug,
+            Self::PlayerPanicked | Self::PipelinePanicked | Self::NoPast { .. } | Self::PastPanicked => Blame::Bug,
         }
     }
 }

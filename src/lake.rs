@@ -212,6 +212,15 @@ impl Lake {
         self.append_once(TableName::IdentityHistory, &app_id, version, rows).await
     }
 
+    /// Stores entity minutes that no stream brought, once for each `version`: the past of a demonstration.
+    ///
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn record_past(&self, version: i64, rows: RecordBatch) -> Result<bool, LakeError> {
+        let app_id = format!("claviger/{}/past", self.pipeline);
+        self.append_once(TableName::EntityMinutes, &app_id, version, rows).await
+    }
+
     /// An append of its own, once for each version of `app_id`, whatever the storage answers.
     async fn append_once(
         &self,

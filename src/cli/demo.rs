@@ -7,14 +7,21 @@ use std::time::Duration;
 
 use clap::Args;
 use claviger_core::config::{Config, ConfigError};
+use claviger_core::identity::Directory;
+use claviger_core::refine::Refiner;
+use claviger_core::secret::Pepper;
 
 use super::run::stop_signal;
 use super::service::serve;
 use super::{Answer, Failure};
-use crate::demo::company::{AI_PREFIX, LIVE_PREFIX, TEST_PREFIX};
+use crate::demo::DemoError;
+use crate::demo::alarms::Hearing;
+use crate::demo::company::{AI_PREFIX, Instant, LIVE_PREFIX, TEST_PREFIX};
+use crate::demo::past::Past;
 use crate::demo::run::{Options, Seat, Voice};
 use crate::demo::watched::Watched;
 use crate::identity::Refresher;
+use crate::lake::Lake;
 use crate::serve::health::Health;
 
 /// Watch a made-up company's API keys fail, and the reasons being named
@@ -56,7 +63,6 @@ pub(super) fn run(arguments: DemoArguments) -> Result<Answer, Failure> {
         seed: arguments.seed,
         voice,
     };
-    let now = || chrono::Utc::now().timestamp_micros();
     let mut out = std::io::stdout();
     let interrupted = async { stop_signal().await };
     let demo = crate::demo::run::run(&options, now(), now, interrupted, pipeline, &mut out);
@@ -71,15 +77,38 @@ async fn pipeline(seat: Seat) -> Result<(), Failure> {
     crate::telemetry::start(&config.telemetry)?;
     let interval = config.identity.refresh_interval_ms.duration();
     let (refresher, _findings) = Refresher::start(seat.identity, pepper.clone(), interval)?;
+    let directory = Arc::clone(&refresher.subscribe().borrow());
+    Box::pin(remember_a_past(&config, &pepper, seat.past, directory)).await?;
     let health = Arc::new(Health::new(LATE));
     let mut shutdown = seat.shutdown;
     let stop = async move {
         // A demo that has vanished ends the pipeline as well.
         _ = shutdown.wait_for(|end| *end).await;
     };
-    let (consumed, verdicts) = (seat.consumed, seat.verdicts);
+    let (consumed, verdicts, alarms) = (seat.consumed, seat.verdicts, seat.alarms);
     let watched = |sink| Watched::new(sink, consumed, verdicts);
-    Box::pin(serve(&config, pepper, refresher, health, watched, |events| events, stop)).await
+    let hearing = |events| Hearing::new(events, alarms, now);
+    Box::pin(serve(&config, pepper, refresher, health, watched, hearing, stop)).await
+}
+
+/// Writes what the company did before into its lake, where detection finds it as after any restart.
+async fn remember_a_past(
+    config: &Config,
+    pepper: &Pepper,
+    past: Past,
+    directory: Arc<Directory>,
+) -> Result<(), Failure> {
+    let mut options = config.refine_options(pepper.clone());
+    options.geography = crate::geography::load(&config.geography)?;
+    let rows = tokio::task::spawn_blocking(move || past.rows(&mut Refiner::new(options), &directory)).await;
+    let rows = rows.map_err(|_| DemoError::PastPanicked)?.map_err(|source| DemoError::NoPast { source })?;
+    let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
+    lake.record_past(1, rows).await?;
+    Ok(())
+}
+
+fn now() -> Instant {
+    chrono::Utc::now().timestamp_micros()
 }
 
 /// What an operator would write for it.
@@ -93,6 +122,9 @@ fn config_of(seat: &Seat) -> Result<Config, ConfigError> {
         "lake": { "uri": seat.lake.display().to_string(), "commit_interval_ms": "1s" },
         // One refiner sees all requests of a client in order, and so what it is used to.
         "pipeline": { "refine_threads": 1 },
+        "geography": { "networks": [seat.networks.display().to_string()] },
+        // All clocks are one clock, and the past reaches back to a key that sleeps.
+        "detect": { "lateness_ms": "2s", "memory_days": 90 },
         "telemetry": { "log_level": "error" },
     });
     let text = toml::to_string(&written).expect("texts and lists have a TOML form");

@@ -69,7 +69,12 @@ impl Cast {
             | IncidentKind::WrongModel
             | IncidentKind::AnonymousRoute
             | IncidentKind::ApplicationSaysNo
-            | IncidentKind::TooFast => None,
+            | IncidentKind::TooFast
+            | IncidentKind::StolenKey
+            | IncidentKind::SharedKey
+            | IncidentKind::PathScan
+            | IncidentKind::Enumeration
+            | IncidentKind::DormantKeyWakes => None,
         }
     }
 }
@@ -128,7 +133,7 @@ impl Office<'_> {
                 vec![actor]
             }
             IncidentKind::UnpaidBill => vec![
-                self.service("tulip-media", "newsletter", SERVICE_ROUTES),
+                Actor { objects: RETRIED, ..self.service("tulip-media", "newsletter", SERVICE_ROUTES) },
                 self.human("tulip-media", "hugo-bakker", "editor", HUMAN_ROUTES),
             ],
             IncidentKind::GuessingAttack => {
@@ -146,7 +151,7 @@ impl Office<'_> {
             IncidentKind::WrongNetwork => {
                 let actor = self.service("harbor-bank", "treasury-batch", SERVICE_ROUTES);
                 self.company.keys[actor.key].allowed_ips = vec!["198.51.100.0/24"];
-                vec![Actor { network: [198, 51, 100], ..actor }]
+                vec![Actor { network: [198, 51, 100], objects: RETRIED, ..actor }]
             }
             IncidentKind::WrongModel => {
                 let actor = self.hire("cedar-clinics", "chat-widget", "service", "ai-service", AI_PREFIX);
@@ -159,8 +164,21 @@ impl Office<'_> {
                 self.company.apply(&Change::RevokeKeys { keys: vec![actor.key], reason: "replaced" }, revoked_at);
                 vec![actor]
             }
-            IncidentKind::ApplicationSaysNo => vec![self.service("skylark-air", "crew-app", SERVICE_ROUTES)],
+            IncidentKind::ApplicationSaysNo => {
+                vec![Actor { objects: RETRIED, ..self.service("skylark-air", "crew-app", SERVICE_ROUTES) }]
+            }
             IncidentKind::TooFast => vec![self.service("kite-games", "leaderboard-bot", SERVICE_ROUTES)],
+            IncidentKind::StolenKey => vec![self.service("harbor-bank", "ledger-sync", SERVICE_ROUTES)],
+            IncidentKind::SharedKey => vec![self.service("northwind", "partner-portal", SERVICE_ROUTES)],
+            IncidentKind::PathScan => vec![self.service("paperboat", "catalog-sync", SERVICE_ROUTES)],
+            IncidentKind::Enumeration => {
+                vec![self.service("marigold", "loyalty-app", &[RouteId::GetCustomer, RouteId::ListOrders])]
+            }
+            IncidentKind::DormantKeyWakes => {
+                let actor = self.service("granite-energy", "old-migration", SERVICE_ROUTES);
+                self.company.keys[actor.key].created_at = Some(self.begin - 400 * DAY);
+                vec![actor]
+            }
         }
     }
 
@@ -208,13 +226,25 @@ impl Office<'_> {
 
     /// A caller who holds no key: the one named here is never presented.
     fn stranger(&self, network: [u8; 3], agent: usize, routes: &'static [RouteId]) -> Actor {
-        Actor { key: 0, tenant: 0, gateways: Gateway::ALL.to_vec(), routes, network, addresses: 6, agent }
+        Actor {
+            key: 0,
+            tenant: 0,
+            gateways: Gateway::ALL.to_vec(),
+            routes,
+            network,
+            addresses: 6,
+            agent,
+            objects: super::traffic::OBJECTS_OF_SERVICES,
+        }
     }
 }
 
 /// The egress of the stripping proxy and the attackers' network: ranges for documentation (RFC 5737).
 const EGRESS_NETWORK: [u8; 3] = [203, 0, 113];
 const ATTACK_NETWORK: [u8; 3] = [192, 0, 2];
+
+/// Objects that a client asks for again and again while it is refused.
+const RETRIED: u32 = 4;
 
 const METER_AGENT: usize = 2;
 const RESTIC: usize = 4;

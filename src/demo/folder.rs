@@ -13,6 +13,8 @@ pub struct DataFolder {
     pub identity: IdentityFolders,
     pub lake: PathBuf,
     pub pepper: PathBuf,
+    /// A list of what is known of networks.
+    pub networks: PathBuf,
 }
 
 impl DataFolder {
@@ -29,12 +31,18 @@ impl DataFolder {
             return Err(DemoError::NotOurs { path: data.to_owned() });
         }
         fs::write(&marker, "Made by `claviger demo`, which empties this folder when it runs again.\n").map_err(at)?;
-        let folder =
-            Self { identity: IdentityFolders::under(data), lake: data.join("lake"), pepper: data.join("pepper") };
+        let folder = Self {
+            identity: IdentityFolders::under(data),
+            lake: data.join("lake"),
+            pepper: data.join("pepper"),
+            networks: data.join("networks.csv"),
+        };
         for old in [&folder.identity.production, &folder.identity.development, &folder.lake] {
             remove(old).map_err(|source| DemoError::unwritable(old, source))?;
         }
         fs::create_dir_all(&folder.lake).map_err(|source| DemoError::unwritable(&folder.lake, source))?;
+        let unwritable = |source| DemoError::unwritable(&folder.networks, source);
+        fs::write(&folder.networks, super::misuse::NETWORKS).map_err(unwritable)?;
         if !folder.pepper.exists() {
             crate::config::make_pepper(&folder.pepper).map_err(DemoError::Pepper)?;
         }

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use super::company::Company;
-use super::request::{NO_KEYS, Place, Request, Sent, Slip};
+use super::request::{NO_KEYS, Place, Request, SCANNED_PATHS, Sent, Slip};
 use super::routes::{Gateway, RouteId};
 
 /// Appends formatted text to a `String`, which cannot fail.
@@ -83,6 +83,10 @@ impl Names {
 
     /// The path with its parameters filled in.
     pub(super) fn put_path(&self, out: &mut String, request: &Request) {
+        if let Some(scanned) = request.scanned {
+            out.push_str(SCANNED_PATHS[scanned]);
+            return;
+        }
         let template = request.route.route().path;
         let Some((before, rest)) = template.split_once('{') else {
             out.push_str(template);

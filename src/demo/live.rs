@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::DemoError;
+use super::alarms::Alarms;
 use super::broker::{Producer, Sent};
 use super::company::Instant;
 use super::identity::IdentityFolders;
@@ -21,6 +22,7 @@ pub struct Stage {
     pub producer: Producer,
     pub identity: IdentityFolders,
     pub verdicts: Verdicts,
+    pub alarms: Alarms,
 }
 
 /// Plays until the story ends or `stop` is raised, then waits until the broker has everything.
@@ -53,6 +55,9 @@ pub fn play(
                     std::thread::sleep(NAP);
                 }
                 stage.verdicts.sent(truth);
+                if let Some(kind) = truth.incident.filter(|kind| kind.is_misuse()) {
+                    stage.alarms.sent(kind, request.at, now());
+                }
                 behind = behind.max(now() - request.at - CATCH_UP);
             }
         }

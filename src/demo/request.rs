@@ -14,6 +14,8 @@ pub struct Request {
     pub route: RouteId,
     /// Number in the path, where the route has one.
     pub resource: u32,
+    /// A path that no application serves, instead of the route's: index into [`SCANNED_PATHS`].
+    pub scanned: Option<usize>,
     /// Index of the tenant whose resources are asked for.
     pub tenant_asked: usize,
     pub client: Client,
@@ -129,6 +131,35 @@ pub const USER_AGENTS: &[&str] = &[
     "curl/8.11.0",
     "python-httpx/0.28.1",
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0 Safari/537.36",
+];
+
+/// Where people who look around hope to find something.
+pub const SCANNED_PATHS: &[&str] = &[
+    "/v1/admin",
+    "/v1/admin/users",
+    "/v1/internal",
+    "/v1/debug",
+    "/v1/config",
+    "/v1/.env",
+    "/v1/.git/config",
+    "/v1/backup.zip",
+    "/v1/swagger.json",
+    "/v1/actuator/env",
+    "/v1/metrics",
+    "/v1/tokens",
+    "/v1/secrets",
+    "/v1/users/export",
+    "/v1/console",
+    "/v1/graphql",
+    "/v1/private",
+    "/v1/old",
+    "/v1/test",
+    "/v1/staging",
+    "/v1/root",
+    "/v1/shell",
+    "/v1/upload",
+    "/v1/dump.sql",
+    "/v1/keys",
 ];
 
 /// What is sent in a key's place and cannot be one.

@@ -15,11 +15,14 @@ use claviger_core::cause::RootCause;
 use tokio::sync::watch;
 
 use super::DemoError;
+use super::alarms::Alarms;
 use super::broker::{Broker, Consumed, Producer};
 use super::company::Instant;
 use super::folder::DataFolder;
+use super::found;
 use super::ledger::Verdicts;
 use super::live::{Stage, play};
+use super::past::Past;
 use super::routes::Gateway;
 use super::script::Timeline;
 use super::story::{Plan, Story};
@@ -58,6 +61,11 @@ pub struct Seat {
     pub lake: PathBuf,
     /// Holds the pepper.
     pub pepper: PathBuf,
+    /// A list of what is known of networks.
+    pub networks: PathBuf,
+    /// What the pipeline may know of before it begins: see [`Past::rows`].
+    pub past: Past,
+    pub alarms: Alarms,
     pub consumed: Consumed,
     pub verdicts: Verdicts,
     /// Turns true when everything was read that will be.
@@ -84,6 +92,7 @@ where
     let folder = DataFolder::prepare(&options.data)?;
     let story = Story::new(options.plan(begin));
     let verdicts = Verdicts::new(story.company(), story.seal());
+    let alarms = Alarms::new(story.misuse(), story.failing());
     folder.identity.write(story.company(), begin)?;
     let broker = Broker::start()?;
     let consumed = Consumed::default();
@@ -96,20 +105,24 @@ where
         identity: vec![folder.identity.production.clone(), folder.identity.development.clone()],
         lake: folder.lake.clone(),
         pepper: folder.pepper.clone(),
+        networks: folder.networks.clone(),
+        past: story.past(),
+        alarms: alarms.clone(),
         consumed,
         verdicts: verdicts.clone(),
         shutdown,
     }));
 
     let stop = Arc::new(AtomicBool::new(false));
-    let mut stage = Stage { producer, identity: folder.identity.clone(), verdicts: verdicts.clone() };
+    let mut stage =
+        Stage { producer, identity: folder.identity.clone(), verdicts: verdicts.clone(), alarms: alarms.clone() };
     let stopped = Arc::clone(&stop);
     let mut player = tokio::task::spawn_blocking(move || {
         let result = play(story, &mut stage, now, &stopped);
         (stage, result)
     });
 
-    let mut teller = Teller::new(options.voice, verdicts, options.data.clone());
+    let mut teller = Teller::new(options.voice, verdicts, alarms, options.data.clone());
     teller.open(out)?;
     let mut interrupted = std::pin::pin!(interrupted);
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -159,6 +172,7 @@ impl Options {
 struct Teller {
     voice: Voice,
     verdicts: Verdicts,
+    alarms: Alarms,
     data: PathBuf,
     began: tokio::time::Instant,
     told: Vec<(RootCause, u64)>,
@@ -167,8 +181,8 @@ struct Teller {
 }
 
 impl Teller {
-    fn new(voice: Voice, verdicts: Verdicts, data: PathBuf) -> Self {
-        Self { voice, verdicts, data, began: tokio::time::Instant::now(), told: Vec::new(), drawn: 0 }
+    fn new(voice: Voice, verdicts: Verdicts, alarms: Alarms, data: PathBuf) -> Self {
+        Self { voice, verdicts, alarms, data, began: tokio::time::Instant::now(), told: Vec::new(), drawn: 0 }
     }
 
     fn open(&self, out: &mut impl Write) -> Result<(), DemoError> {
@@ -176,7 +190,13 @@ impl Teller {
             return Ok(());
         }
         let data = self.data.display();
-        say(out, &format!("A made-up company, two gateways and a Kafka broker, all in this process. Data: {data}\n\n"))
+        say(
+            out,
+            &format!(
+                "A made-up company, two gateways and a Kafka broker, all in this process. Data: {data}\n\
+                 Its last 16 days are made up as well, so that detectors know what is normal.\n\n"
+            ),
+        )
     }
 
     fn tell(&mut self, out: &mut impl Write) -> Result<(), DemoError> {
@@ -196,6 +216,12 @@ impl Teller {
             if !self.told.iter().any(|(told, _)| told == cause) {
                 text.push_str(&summary::first_naming(*cause, tally, &ledger, paint));
                 text.push('\n');
+            }
+        }
+        {
+            let mut book = self.alarms.book();
+            for news in book.take_news() {
+                text.push_str(&found::news_lines(&news, &book, paint));
             }
         }
         match self.voice {
@@ -222,18 +248,25 @@ impl Teller {
         self.tell(out)?;
         let ledger = self.verdicts.ledger();
         let seconds = self.began.elapsed().as_secs();
+        let book = self.alarms.book();
         let text = match self.voice {
-            Voice::Json => format!("{}\n", summary::json(&ledger, seconds)),
+            Voice::Json => {
+                let mut value = summary::json(&ledger, seconds);
+                found::add_json(&mut value, &book);
+                format!("{value}\n")
+            }
             Voice::Terminal { .. } | Voice::Plain => {
                 let lake = self.data.join("lake");
                 let next = format!(
                     "claviger query --lake {} \"select cause, count(*) from events group by cause order by 2 desc\"",
                     shown(&lake)
                 );
-                format!("\n{}\nThe lake is yours to ask:\n  {next}\n", summary::report(&ledger, seconds, self.paint()))
+                let (causes, misuse) =
+                    (summary::report(&ledger, seconds, self.paint()), found::report(&book, self.paint()));
+                format!("\n{causes}\n{misuse}\nThe lake is yours to ask:\n  {next}\n")
             }
         };
-        drop(ledger);
+        drop((ledger, book));
         say(out, &text)
     }
 

@@ -1,4 +1,4 @@
-//! The script: twenty-one incidents, when each begins and ends, how much traffic it makes, what happens to
+//! The script: failures and misuse, when each begins and ends, how much traffic it makes, what happens to
 //! the requests in it, and what is truly wrong with each.
 //!
 //! Definitions where the causes touch each other:
@@ -73,6 +73,11 @@ incidents! {
     RoleChange, "an editor made a viewer", 0.6 .. 1.0, 0.005, 0.3;
     UnpaidBill, "a tenant suspended for an unpaid bill", 0.65 .. 1.0, 0.01, 0.3;
     WrongNetwork, "calls from outside the allowed network", 0.68 .. 1.0, 0.005, 0.3;
+    StolenKey, "a stolen key, used from a data centre abroad as well", 0.08 .. 1.0, 0.012, 0.5;
+    SharedKey, "one key handed to a dozen partners", 0.1 .. 1.0, 0.012, 0.5;
+    PathScan, "a key that looks for paths", 0.05 .. 1.0, 0.008, 0.5;
+    Enumeration, "a key that walks through customer numbers", 0.07 .. 1.0, 0.012, 0.5;
+    DormantKeyWakes, "a key forgotten for six weeks, used again", 0.09 .. 1.0, 0.004, 0.0;
 }
 
 /// How long those concerned are silent after a change to the identity system, at most.
@@ -168,7 +173,31 @@ impl IncidentKind {
                 request.outcome = Outcome::Answered(403);
                 Some(RootCause::UpstreamDenied)
             }
+            Self::StolenKey | Self::SharedKey | Self::PathScan | Self::Enumeration | Self::DormantKeyWakes => {
+                super::misuse::befall(self, request, moment, rng);
+                None
+            }
         }
+    }
+
+    /// Somebody uses keys who should not, or as nobody should: found by detectors, where it fails by no cause.
+    #[must_use]
+    pub const fn is_misuse(self) -> bool {
+        matches!(
+            self,
+            Self::GuessingAttack
+                | Self::StolenKey
+                | Self::SharedKey
+                | Self::PathScan
+                | Self::Enumeration
+                | Self::DormantKeyWakes
+        )
+    }
+
+    /// Whether its requests are refused, or should have been.
+    #[must_use]
+    pub const fn fails(self) -> bool {
+        !self.is_misuse() || matches!(self, Self::GuessingAttack)
     }
 
     /// The gateways where it can happen: on one of them only, where the other's log would not show it.

@@ -1,15 +1,20 @@
 //! The company's life in order of time: everyday traffic, the script's incidents, and the changes to the
 //! identity system. Same plan, same steps, to the byte.
 
+use std::collections::BTreeSet;
+
 use claviger_core::cause::RootCause;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::cast::Cast;
 use super::company::{Change, Company, Instant, SECOND};
+use super::lines::Names;
+use super::misuse::Misuse;
+use super::past::Past;
 use super::request::Request;
 use super::script::{IncidentKind, Moment, Timeline};
-use super::traffic::{Crowd, as_f64_of, day_rhythm, later, next_gap};
+use super::traffic::{Actor, Crowd, as_f64_of, day_rhythm, later, next_gap};
 use super::truth::{Seal, Truth};
 
 /// What makes two runs the same.
@@ -101,6 +106,51 @@ impl Story {
     #[must_use]
     pub fn seal(&self) -> Seal {
         self.seal
+    }
+
+    /// The misuse that is played, and from when on.
+    #[must_use]
+    pub fn misuse(&self) -> Vec<Misuse> {
+        let kinds = IncidentKind::ALL.iter().filter(|kind| kind.is_misuse());
+        kinds
+            .map(|&kind| Misuse { kind, entity: self.misused(kind), begins_at: self.plan.timeline.begins_at(kind) })
+            .collect()
+    }
+
+    fn misused(&self, kind: IncidentKind) -> String {
+        let actor = &self.cast.of(kind)[0];
+        match kind {
+            IncidentKind::GuessingAttack => network_of(actor),
+            _ => self.company.keys[actor.key].key_id.clone(),
+        }
+    }
+
+    /// Keys and networks to which failures happen, and the tenants whose they are.
+    #[must_use]
+    pub fn failing(&self) -> BTreeSet<String> {
+        let kinds = IncidentKind::ALL.iter().filter(|kind| kind.fails());
+        let names = kinds.flat_map(|&kind| self.cast.of(kind)).flat_map(|actor| {
+            let key = &self.company.keys[actor.key];
+            [key.key_id.clone(), key.tenant_id.clone(), network_of(actor)]
+        });
+        names.collect()
+    }
+
+    /// The ordinary past of everybody who is at work, and of those whose keys are misused.
+    #[must_use]
+    pub fn past(&self) -> Past {
+        let shares =
+            |kind: IncidentKind| self.cast.of(kind).iter().map(move |actor| (actor.clone(), kind.plot().share));
+        let misused = IncidentKind::ALL.iter().filter(|kind| kind.plot().before > 0.0);
+        let crowd = self.crowd.shares().map(|(actor, share)| (actor.clone(), share));
+        Past {
+            names: Names::of(&self.company),
+            actors: crowd.chain(misused.filter(|kind| kind.is_misuse()).flat_map(|&kind| shares(kind))).collect(),
+            dormant: self.cast.of(IncidentKind::DormantKeyWakes).to_vec(),
+            begin: self.plan.timeline.begin,
+            rate: self.plan.rate,
+            seed: self.plan.seed,
+        }
     }
 
     /// The time of the next request.
@@ -197,6 +247,11 @@ impl Scene {
         }
         self.next = if next < self.ends_at { next } else { Instant::MAX };
     }
+}
+
+fn network_of(actor: &Actor) -> String {
+    let [a, b, c] = actor.network;
+    format!("{a}.{b}.{c}.0/24")
 }
 
 /// Failures that an incident has at least, on average, however low the rate.

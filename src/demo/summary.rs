@@ -21,19 +21,19 @@ impl Paint {
         if self.colours { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
 
-    fn bold(self, text: &str) -> String {
+    pub(super) fn bold(self, text: &str) -> String {
         self.wrap("1", text)
     }
 
-    fn dim(self, text: &str) -> String {
+    pub(super) fn dim(self, text: &str) -> String {
         self.wrap("2", text)
     }
 
-    fn good(self, text: &str) -> String {
+    pub(super) fn good(self, text: &str) -> String {
         self.wrap("32", text)
     }
 
-    fn bad(self, text: &str) -> String {
+    pub(super) fn bad(self, text: &str) -> String {
         self.wrap("31", text)
     }
 }
@@ -216,11 +216,11 @@ pub fn json(ledger: &Ledger, seconds: u64) -> Value {
         "healthy": ledger.score.healthy,
         "false_alarms": false_alarms,
         "causes": causes,
-        "incidents": ledger.score.incidents.iter().map(incident).collect::<Vec<_>>(),
+        "failures": ledger.score.incidents.iter().map(incident).collect::<Vec<_>>(),
     })
 }
 
-fn line(out: &mut String, text: &str) {
+pub(super) fn line(out: &mut String, text: &str) {
     writeln!(out, "{}", text.trim_end()).expect("a String takes any text");
 }
 
@@ -263,7 +263,7 @@ fn share_of(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 
-fn clipped(text: &str, chars: usize) -> String {
+pub(super) fn clipped(text: &str, chars: usize) -> String {
     if text.chars().count() <= chars {
         return text.to_owned();
     }

@@ -25,6 +25,8 @@ pub struct Actor {
     /// How many addresses of that network it uses.
     pub addresses: u8,
     pub agent: usize,
+    /// How many objects of a kind it works on.
+    pub objects: u32,
 }
 
 impl Actor {
@@ -57,6 +59,7 @@ impl Actor {
             } else {
                 rng.random_range(0..USER_AGENTS.len() - 1)
             },
+            objects: if owner.kind == "human" { OBJECTS_OF_PEOPLE } else { OBJECTS_OF_SERVICES },
         }
     }
 
@@ -76,7 +79,8 @@ impl Actor {
             id: RequestId::default(),
             gateway,
             route,
-            resource: rng.random_range(1_000..9_999_999),
+            resource: 1_000 + rng.random_range(0..self.objects),
+            scanned: None,
             tenant_asked: self.tenant,
             client: Client {
                 address: [self.network[0], self.network[1], self.network[2], 10 + rng.random_range(0..self.addresses)],
@@ -92,6 +96,23 @@ impl Actor {
             response_bytes: skewed(f64::from(route.route().answer_bytes) / 2.0, rng) + 90,
             ai,
         }
+    }
+}
+
+impl Actor {
+    /// A request with the ordinary chance of a failure that is nobody's key's fault.
+    #[must_use]
+    pub fn everyday_request(&self, at: Instant, rng: &mut StdRng) -> Request {
+        let mut request = self.ordinary_request(at, rng);
+        request.outcome = Outcome::Answered(match rng.random_range(0..10_000_u32) {
+            0..=19 => 500,
+            20..=29 => 502,
+            30..=49 => 403,
+            50..=329 => 404,
+            _ if request.route.route().method == "POST" && request.ai.is_none() => 201,
+            _ => 200,
+        });
+        request
     }
 }
 
@@ -127,19 +148,17 @@ impl Crowd {
         let draw: f64 = rng.random();
         let place = self.popularity.partition_point(|&sum| sum < draw).min(self.actors.len() - 1);
         let actor = &self.actors[place];
-        let mut request = actor.ordinary_request(at, rng);
-        request.outcome = Outcome::Answered(match rng.random_range(0..10_000_u32) {
-            0..=19 => 500,
-            20..=29 => 502,
-            30..=49 => 403,
-            50..=329 => 404,
-            _ if request.route.route().method == "POST" && request.ai.is_none() => 201,
-            _ => 200,
-        });
+        let mut request = actor.everyday_request(at, rng);
         if request.gateway == Gateway::KongUs && rng.random_range(0..100_u32) < 3 {
             request.sent = Sent::Redacted(actor.key);
         }
         request
+    }
+
+    /// Everybody, with their share of the requests.
+    pub fn shares(&self) -> impl Iterator<Item = (&Actor, f64)> {
+        let before = std::iter::once(0.0).chain(self.popularity.iter().copied());
+        self.actors.iter().zip(self.popularity.iter().zip(before).map(|(sum, before)| sum - before))
     }
 }
 
@@ -194,6 +213,9 @@ pub(super) fn as_f64_of(span_us: i64) -> f64 {
 }
 
 const ZIPF_EXPONENT: f64 = 0.9;
+/// A person opens the same few documents; a service goes through everybody's orders.
+const OBJECTS_OF_PEOPLE: u32 = 8;
+pub(super) const OBJECTS_OF_SERVICES: u32 = 9_998_999;
 
 const AI_ROUTES: &[RouteId] = &[RouteId::Chat, RouteId::Chat, RouteId::Embed];
 pub(super) const READ_ROUTES: &[RouteId] = &[RouteId::GetDocument, RouteId::ListOrders, RouteId::GetCustomer];
