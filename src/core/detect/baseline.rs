@@ -344,6 +344,7 @@ impl Baseline {
         };
 
         let mu = test.expected;
+        let frozen = frozen && self.hours >= WINSORISED_HOURS;
         let seen = if frozen { mu } else { self.winsorised(test.seen, mu, Window::Hour) };
         let visits = f64::from(self.hours) * slot.visits_an_hour();
         if self.hours >= RAW_HOURS {
@@ -355,7 +356,7 @@ impl Baseline {
             }
             let level = self.level();
             if level > 0.0 {
-                self.season.learn(slot, seen / level, visits, 2.0 + 5.0 / level.max(0.05));
+                self.season.learn(slot, seen / level, visits, 2.0 + 2.0 / level.max(0.05));
             }
         }
         let keep = if self.hours < PHI_YOUNG_HOURS { PHI_YOUNG_KEEP } else { PHI_KEEP };
