@@ -56,10 +56,11 @@ impl Dispersion {
         (phi * (1.0 + error)).min(window.phi_max())
     }
 
-    /// Adds `times` windows of count `x` where mu was expected, each with weight mu/(1 + mu).
+    /// Adds `times` windows of count `x` where mu was expected, each with weight (mu/(1 + mu))^2: about the reciprocal of
+    /// the estimate's variance. A larger weight for small mu lets the empty hours of what runs once a night outvote the run.
     fn learn(&mut self, x: f64, mu: f64, times: f64) {
         if mu > 0.0 && times > 0.0 {
-            let weight = times * mu / (1.0 + mu);
+            let weight = times * (mu / (1.0 + mu)).powi(2);
             self.excess += single(weight * ((x - mu).powi(2) - mu) / (mu * mu));
             self.weight += single(weight);
         }

@@ -195,13 +195,16 @@ impl Breakdown {
             let most = x > 0.0 && x >= Self::SOLE_SHARE * failed;
             // At the key's rate the others would have failed this often, and did not.
             let missing = (requests - n) * x / n.max(1.0);
-            most && (missing >= Self::MISSING_MIN || floods(x, requests))
+            let wanted = if failing == Failing::Caller { Self::MISSING_MIN_CALLER } else { Self::MISSING_MIN };
+            most && (missing >= wanted || floods(x, requests))
         })
     }
 
     /// Of the failures, what makes them one key's; and failures that the others lack for it: by chance one time in twenty.
     const SOLE_SHARE: f64 = 0.8;
     const MISSING_MIN: f64 = 3.0;
+    /// What lies with the caller is one caller's unless others show it too.
+    const MISSING_MIN_CALLER: f64 = 1.0;
 }
 
 fn explained(best: &Explanation, all: &[(&[u32; COLUMNS.len()], &Tally)], failing: Failing) -> Explained {
