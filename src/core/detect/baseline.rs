@@ -372,7 +372,7 @@ impl Baseline {
             }
             let level = self.level();
             if level > 0.0 {
-                let prior = 2.0 + 5.0 / level.max(0.05);
+                let prior = 2.0 + 2.0 / level.max(0.05);
                 self.season.learn(slot, seen / level, visits, prior);
                 if self.hours < MIRRORED_HOURS {
                     self.season.learn(slot.twin(), seen / level, visits, prior);

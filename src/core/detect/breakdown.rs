@@ -49,14 +49,16 @@ impl Failing {
     pub(super) fn of(cause: RootCause) -> Option<Self> {
         match cause.class() {
             CauseClass::Limits | CauseClass::Served => None,
-            CauseClass::Platform | CauseClass::None => Some(Self::Platform),
+            CauseClass::Platform => Some(Self::Platform),
             CauseClass::Environment
             | CauseClass::Credential
             | CauseClass::Key
             | CauseClass::Identity
             | CauseClass::Account
             | CauseClass::Tenant
-            | CauseClass::Permission => Some(Self::Caller),
+            | CauseClass::Permission
+            // Refused without a word.
+            | CauseClass::None => Some(Self::Caller),
         }
     }
 }
@@ -147,6 +149,9 @@ impl Breakdown {
         all.filter(|(leaf, _)| tenant.is_none_or(|tenant| leaf[TENANT] == tenant)).collect()
     }
 
+    /// A difference of ln likelihoods that says nothing.
+    const SLACK: f64 = 3.0;
+
     /// Heap bytes held.
     pub(super) fn bytes(&self) -> usize {
         self.open.leaves.allocation_size() + self.before.leaves.allocation_size()
@@ -166,12 +171,16 @@ impl Breakdown {
             let [values @ .., _] = leaf;
             leaves.push(values, f64::from(tally.failed[failing as usize]), rate * f64::from(tally.requests));
         }
-        let best = attribute(&leaves).into_iter().next()?;
-        Some(explained(&best, &all, failing))
+        let explanations = attribute(&leaves);
+        let most = explanations.first()?.gain;
+        // Of those that are as good, a program is the least likely to be what is broken.
+        let as_good = explanations.iter().filter(|one| one.gain >= most - Self::SLACK);
+        let best = as_good.min_by_key(|one| one.values.iter().any(|(at, _)| COLUMNS[*at].0 == Column::UserAgent))?;
+        Some(explained(best, &all, failing))
     }
 
-    /// Whether one key alone is behind the failures of a tenant: they are more its than the traffic is, or are more
-    /// than all else that the tenant sends.
+    /// Whether one key alone is behind the failures of a tenant: the others would have them as well, or they are more than
+    /// all else that the tenant sends.
     pub(super) fn is_of_one_key(&self, tenant: &str, at_us: i64, failing: Failing) -> bool {
         let mut keys: HashMap<u32, (f64, f64), FixedState> = HashMap::default();
         let floods = |x: f64, requests: f64| failing == Failing::Caller && x >= requests - x;
@@ -184,13 +193,18 @@ impl Breakdown {
         }
         keys.values().any(|&(n, x)| {
             let most = x > 0.0 && x >= Self::SOLE_SHARE * failed;
-            most && (n <= Self::TRAFFIC_MAX * requests || floods(x, requests))
+            // At the key's rate the others would have failed this often, and did not.
+            let missing = (requests - n) * x / n.max(1.0);
+            let wanted = if failing == Failing::Caller { Self::MISSING_MIN_CALLER } else { Self::MISSING_MIN };
+            most && (missing >= wanted || floods(x, requests))
         })
     }
 
-    /// Of the failures, what makes them one key's; of the traffic, what a key must not have for it.
+    /// Of the failures, what makes them one key's; and failures that the others lack for it: by chance one time in twenty.
     const SOLE_SHARE: f64 = 0.8;
-    const TRAFFIC_MAX: f64 = 0.6;
+    const MISSING_MIN: f64 = 3.0;
+    /// What lies with the caller is one caller's unless others show it too.
+    const MISSING_MIN_CALLER: f64 = 1.0;
 }
 
 fn explained(best: &Explanation, all: &[(&[u32; COLUMNS.len()], &Tally)], failing: Failing) -> Explained {

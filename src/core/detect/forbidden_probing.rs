@@ -6,7 +6,7 @@
 //! [`crate::stats::Habit`]) find those that go slowly. Beside it a plain count: 15 such refusals in ten minutes and more than half of the requests, which may
 //! also be a client that does not take no for an answer, and is therefore low.
 //!
-//! One claim per key and day. 176 bytes a key. Cannot see: applications that answer 200 and say no in the body.
+//! One claim per key and day. 160 bytes a key. Cannot see: applications that answer 200 and say no in the body.
 
 use super::path_scanning::first_contacts;
 use super::told::{DAY_US, Told, driver, start_of};
@@ -56,7 +56,7 @@ impl State {
         self.turn(minute.minute_us);
         let refused = refused(minute);
         self.refused += refused;
-        self.note_today(minute, refused);
+        self.note_today(minute, right_missing(minute));
         self.requests += minute.total[Sum::Requests];
         let paths = first_contacts(&mut self.seen, minute, Distinct::Forbidden);
         let routes = first_contacts(&mut self.seen, minute, Distinct::Route);
@@ -105,7 +105,8 @@ impl State {
         {
             self.refused_today += real(refused) as f32;
         }
-        for path in minute.of(Distinct::Forbidden).filter(|_| refused > 0) {
+        // What applications refuse without a word may be a fault of theirs.
+        for path in minute.of(Distinct::Forbidden).filter(|_| refused > 0 && refused == self::refused(minute)) {
             if let Some(free) = self.today.iter().position(|known| *known == path || *known == 0) {
                 self.today[free] = path;
             }
@@ -151,6 +152,13 @@ impl State {
             ),
         }
     }
+}
+
+/// Requests that were refused and are known to want a right.
+fn right_missing(minute: &Minute) -> i64 {
+    let rights =
+        minute.causes.iter().filter(|(cause, _)| cause.is_some_and(|cause| Blamed::of(cause) == Blamed::Right));
+    rights.map(|(_, sums)| sums[Sum::Requests]).sum()
 }
 
 /// Requests that were refused for want of a right.

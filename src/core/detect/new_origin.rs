@@ -59,7 +59,9 @@ struct New {
 
 impl State {
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
-        if minute.entity.kind != EntityKind::Key || minute.total[Sum::Served] == 0 {
+        // Where a credential was refused, the new place may be that of whoever was turned away.
+        let served = minute.total[Sum::Served] > 0 && minute.total[Sum::Unauthorized] == 0;
+        if minute.entity.kind != EntityKind::Key || !served {
             return;
         }
         let new = self.news(minute, context);

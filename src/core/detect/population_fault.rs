@@ -70,13 +70,14 @@ impl State {
 
 impl OfKind {
     const REQUESTS_MIN: f64 = 30.0;
-    const FAILED_MIN: f64 = 6.0;
+    const FAILED_MIN: f64 = 5.0;
     const WINDOWS_MIN: [u32; 2] = [48, 24];
     /// Half-life 3 days.
     const KEEP: [f64; 2] = [0.998_397, 0.990_418];
-    /// What an explanation must explain of the rise, how much of it must fail, and how many keys it needs.
+    /// What an explanation must explain of the rise, how much of it must fail (the hour may have been sound for most of it),
+    /// and how many keys it needs.
     const POWER_MIN: f64 = 0.6;
-    const SHARE_MIN: f64 = 0.3;
+    const SHARE_MIN: f64 = 0.15;
     const KEYS_MIN: usize = 3;
     /// Failures, times those at the last word, that are worth another.
     const GROWTH: f64 = 1.5;

@@ -8,7 +8,7 @@
 //! A busier span is expected to show more networks: the habit grows with its requests, up to six times.
 //!
 //! Guards: at least two networks beyond the first, or one and two countries in turns; twice the habit; a habit of at
-//! least six hours of use. One claim per key and day. 144 bytes a key, and at most
+//! least six hours of use. One claim per key and day. 128 bytes a key, and at most
 //! 130 beside them.
 
 use super::told::{DAY_US, HOUR_US, Told, driver, start_of};

@@ -27,7 +27,7 @@ fn hash_of(bench: &Benchmark) -> String {
 
 #[test]
 fn a_seed_gives_the_same_bytes_on_every_machine_and_another_seed_gives_others() {
-    assert_eq!(hash_of(&ci(DEFAULT_SEED)), "9d7986c0f5aa5a77");
+    assert_eq!(hash_of(&ci(DEFAULT_SEED)), "1552e967af4ddd5e");
     let beginning = |seed| ci(seed).lines(Attacks::Included).take(100).map(|(_, text)| text).collect::<Vec<_>>();
     assert_ne!(beginning(1), beginning(2));
 }

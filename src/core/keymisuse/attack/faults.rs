@@ -47,16 +47,19 @@ pub(super) fn overlay(attack: &Attack, world: &World) -> Option<Overlay> {
 }
 
 /// What a fault of one, two or three dimensions hits: of all combinations those whose part of the traffic is nearest to
-/// a fifth, a tenth and a twentieth, one after the other.
+/// a fifth, a tenth and a twentieth in that hour, one after the other.
 fn population(attack: &Attack, world: &World) -> Scope {
     let wanted = attack.grade.of([0.2, 0.1, 0.05]);
     let mut shares: BTreeMap<Combination, f64> = BTreeMap::new();
     let mut total = 0.0;
-    for key in world.keys.iter().filter(|key| key.archetype != Archetype::Rare) {
+    let steady = |key: &Key| !matches!(key.archetype, Archetype::Rare | Archetype::Cron);
+    let in_use = |key: &Key| key.used.0 <= attack.start && key.used.1 > attack.end;
+    for (number, key) in world.keys.iter().enumerate().filter(|(_, key)| steady(key) && in_use(key)) {
+        let expected = world.expected(number, attack.start);
         let routes = key.role.routes();
         for &route in routes {
             for agent in &key.agents {
-                let part = key.volume.level / real((routes.len() * key.agents.len()) as u64);
+                let part = expected / real((routes.len() * key.agents.len()) as u64);
                 total += part;
                 for combination in combinations(attack.grade, key, route, agent) {
                     *shares.entry(combination).or_default() += part;
