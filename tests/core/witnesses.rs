@@ -24,7 +24,8 @@ fn key(more: Value) -> (Table, Value) {
 
 /// What is said of a request that was refused at the opening: every column of the verdict that is not null.
 fn verdict(as_of: i64, rows: &[(Table, Value)], refusal: &Value) -> String {
-    let mut refiner = Refiner::new(RefineOptions { classify: ClassifyOptions::default(), ..RefineOptions::new(decode_options()) });
+    let mut refiner =
+        Refiner::new(RefineOptions { classify: ClassifyOptions::default(), ..RefineOptions::new(decode_options()) });
     let frame = line(0, 401, &secret("one"), refusal);
     let events = refiner.refine(&batch_of(&[&frame]), &directory(as_of, rows)).events;
     let hidden = [Column::Remedy, Column::DirectoryVersion];

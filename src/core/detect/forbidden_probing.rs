@@ -156,7 +156,8 @@ impl State {
 
 /// Requests that were refused and are known to want a right.
 fn right_missing(minute: &Minute) -> i64 {
-    let rights = minute.causes.iter().filter(|(cause, _)| cause.is_some_and(|cause| Blamed::of(cause) == Blamed::Right));
+    let rights =
+        minute.causes.iter().filter(|(cause, _)| cause.is_some_and(|cause| Blamed::of(cause) == Blamed::Right));
     rights.map(|(_, sums)| sums[Sum::Requests]).sum()
 }
 

@@ -87,7 +87,8 @@ impl OfKind {
         if self.hour.from_us != start_of(minute_us, HOUR_US) {
             self.causes.clear();
         }
-        for ((span, length_us), keep) in [(&mut self.ten, TEN_US), (&mut self.hour, HOUR_US)].into_iter().zip(Self::KEEP)
+        for ((span, length_us), keep) in
+            [(&mut self.ten, TEN_US), (&mut self.hour, HOUR_US)].into_iter().zip(Self::KEEP)
         {
             let from_us = start_of(minute_us, length_us);
             if from_us != span.from_us {

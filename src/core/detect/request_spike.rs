@@ -86,8 +86,7 @@ impl State {
         self.spiked = true;
         self.count_day(day_of(at_us));
         let severity = severity_of(entity, test, score, context);
-        let quiet_until_us =
-            if test.window == Window::Day { self.day_quiet_until_us } else { self.quiet_until_us };
+        let quiet_until_us = if test.window == Window::Day { self.day_quiet_until_us } else { self.quiet_until_us };
         if at_us < quiet_until_us && self.severity >= Some(severity) {
             return None;
         }
