@@ -293,11 +293,12 @@ impl Baseline {
         let from_us = i64::from(open.from) * MINUTE_US;
         let phi = self.dispersion[window as usize].phi(window);
         let visits = (f64::from(self.hours) * Slot::at(from_us).visits_an_hour()).min(20.0) + 2.0;
-        let known = self.dispersion[window as usize].phi_at_most(window);
-        // Over a day the errors of 24 slots average out.
-        let slots = match window {
-            Window::Minute | Window::TenMinutes | Window::Hour => 1.0,
-            Window::Day => 24.0,
+        // Over a day the errors of 24 slots average out, and the prior weighs enough by itself.
+        let (known, slots) = match window {
+            Window::Minute | Window::TenMinutes | Window::Hour => {
+                (self.dispersion[window as usize].phi_at_most(window), 1.0)
+            }
+            Window::Day => (phi, 24.0),
         };
         let of_season = self.dispersion[Window::Hour as usize].phi(Window::Hour) / (visits * slots);
         let r = 1.0 / (known + of_season + 1.0 / self.counted().max(0.5));
