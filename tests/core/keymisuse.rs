@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use claviger_core::detect::DetectOptions;
 use claviger_core::event::Column;
 use claviger_core::frame::RawBatch;
 use claviger_core::identity::{Directory, DirectoryBuilder, Place, Snapshot, Table};
-use claviger_core::keymisuse::{AttackKind, Attacks, Benchmark, DAYS, Grade, START, Size};
+use claviger_core::keymisuse::score::{self, Measured, Metric};
+use claviger_core::keymisuse::{AttackKind, Attacks, Benchmark, DAYS, DEFAULT_SEED, Grade, START, Size, run};
 use claviger_core::offsets::{Offset, Stream};
 use claviger_core::refine::{RefineOptions, Refiner};
 
@@ -79,4 +81,32 @@ fn lines_are_read_without_a_reject_and_attacks_end_with_the_causes_that_they_sho
         let right = of_attack.clone().filter(|(_, cause)| cause == wanted || wanted.is_empty()).count();
         assert!(right as u64 * 10 >= incident.requests * 9, "{} {:?}: {right}", incident.id, incident.kind);
     }
+}
+
+/// Floors that are not reached yet, and what is reached instead: it may not get worse.
+/// FIXME: a guesser at 80 tries a minute is told of when the minute has closed, which is 145 tries; a spike or a fault of
+/// a dozen requests has no more to show within a quarter of an hour.
+const NOT_YET: [(&str, f64); 2] =
+    [("requests before a scanner or guesser alarm, p90", 150.0), ("seconds to detect, easy, p90", 1_100.0)];
+
+#[test]
+fn the_report_card_reaches_its_floors() {
+    let bench = Benchmark::new(DEFAULT_SEED, Size::Ci);
+    let options = RefineOptions::new(decode_options());
+    let detect = DetectOptions::default();
+    let run = run::run(&bench, Attacks::Included, options, detect, &pepper(), &mut |_| {}).unwrap();
+    let score = score::score(&run.truth, &bench.benign(), &run.alerts, bench.key_days());
+    let bytes = run.state_bytes_max as f64 / run.entities_at_max as f64;
+    let measured = Measured { state_bytes_per_key: Some(bytes), ..Measured::default() };
+    let below: Vec<&str> = score
+        .metrics(&measured)
+        .into_iter()
+        .map(|metric| match NOT_YET.iter().find(|(name, _)| *name == metric.name) {
+            Some((_, today)) => Metric { floor: *today, ..metric },
+            None => metric,
+        })
+        .filter(|metric| !metric.meets_floor())
+        .map(|metric| metric.name)
+        .collect();
+    assert!(below.is_empty(), "below the floor: {below:?}\n{}", score::markdown(&score, &measured));
 }

@@ -83,7 +83,7 @@ impl Amount {
         if baseline.is_young() || self.known < Self::KNOWN_MIN || self.mean <= 0.0 {
             return None;
         }
-        let hour = baseline.hour(self.open_from_us);
+        let hour = baseline.allowing_for_clocks(baseline.hour(self.open_from_us));
         let (mean, variance, count) = (f64::from(self.mean), f64::from(self.variance), hour.expected.max(1.0));
         let expected = count * mean;
         // What an hour of the last weeks held is no news, whatever the model says of it.

@@ -28,6 +28,8 @@ const COLUMNS: [(Column, &str); 5] = [
     (Column::TenantId, "tenant"),
     (Column::KeyId, "key"),
 ];
+/// Of each column: what is the more particular is the better explanation.
+const RANKS: [u8; COLUMNS.len()] = [2, 1, 3, 0, 0];
 const TENANT: usize = 3;
 const KEY: usize = 4;
 
@@ -173,17 +175,20 @@ impl Breakdown {
         }
         let explanations = attribute(&leaves);
         let most = explanations.first()?.gain;
-        // Of those that are as good, a program is the least likely to be what is broken.
+        // Of those that are as good, a tenant says more than its gateway, and a program is rarely what is broken.
         let as_good = explanations.iter().filter(|one| one.gain >= most - Self::SLACK);
-        let best = as_good.min_by_key(|one| one.values.iter().any(|(at, _)| COLUMNS[*at].0 == Column::UserAgent))?;
+        let widest = |one: &&Explanation| one.values.iter().map(|(at, _)| RANKS[*at]).max();
+        let best = as_good.min_by_key(widest)?;
         Some(explained(best, &all, failing))
     }
 
     /// Whether one key alone is behind the failures of a tenant: the others would have them as well, or they are more than
     /// all else that the tenant sends.
-    pub(super) fn is_of_one_key(&self, tenant: &str, at_us: i64, failing: Failing) -> bool {
+    pub(super) fn is_of_one_key(&self, tenant: &str, at_us: i64, cause: RootCause, failing: Failing) -> bool {
         let mut keys: HashMap<u32, (f64, f64), FixedState> = HashMap::default();
         let floods = |x: f64, requests: f64| failing == Failing::Caller && x >= requests - x;
+        // What is wrong with one credential or its rights is wrong with that one, however much else it sends.
+        let personal = matches!(cause.class(), CauseClass::Credential | CauseClass::Key | CauseClass::Permission);
         let (mut requests, mut failed) = (0.0, 0.0);
         for (leaf, tally) in self.leaves(at_us, Some(tenant)) {
             let (n, x) = (f64::from(tally.requests), f64::from(tally.failed[failing as usize]));
@@ -196,7 +201,7 @@ impl Breakdown {
             // At the key's rate the others would have failed this often, and did not.
             let missing = (requests - n) * x / n.max(1.0);
             let wanted = if failing == Failing::Caller { Self::MISSING_MIN_CALLER } else { Self::MISSING_MIN };
-            most && (missing >= wanted || floods(x, requests))
+            most && (personal || missing >= wanted || floods(x, requests))
         })
     }
 

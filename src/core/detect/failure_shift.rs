@@ -48,6 +48,8 @@ impl State {
     const REQUESTS_MIN: i64 = 20;
     /// Failures that a claim needs.
     const FAILURES_MIN: i64 = 5;
+    /// … and one of severity high.
+    const MANY: i64 = 20;
     /// What must have been learned before anything is told: requests, and ten minutes of traffic.
     const TRIALS_MIN: f64 = 200.0;
     const WINDOWS_MIN: u32 = 48;
@@ -189,7 +191,7 @@ fn finding(
     let share = x / n;
     let severity = match cause {
         None | Some(RootCause::RateLimited | RootCause::QuotaExhausted) => Severity::Info,
-        Some(_) if share - rate >= 0.1 && score >= level + 3.0 => Severity::High,
+        Some(_) if share - rate >= 0.1 && score >= level + 3.0 && seen.x >= State::MANY => Severity::High,
         Some(_) => Severity::Medium,
     };
     let words = cause.map_or("errors of the servers behind", RootCause::name);

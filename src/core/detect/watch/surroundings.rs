@@ -84,8 +84,9 @@ impl Surroundings {
     pub(super) fn without_single_keys(&self, mut shifts: Vec<Finding>) -> Vec<Finding> {
         for shift in &mut shifts {
             let Some(cause) = shift.cause else { continue };
-            let is_of_all = Failing::of(cause)
-                .is_some_and(|failing| !self.breakdown.is_of_one_key(&shift.entity.name, shift.from_us, failing));
+            let is_of_all = Failing::of(cause).is_some_and(|failing| {
+                !self.breakdown.is_of_one_key(&shift.entity.name, shift.from_us, cause, failing)
+            });
             if !is_of_all {
                 shift.severity = Severity::Info;
             }

@@ -126,7 +126,7 @@ pub(super) fn concerns(trouble: &BenignTrouble, alert: &ScoredAlert) -> bool {
                 matches!(alert.detector.family(), Family::Failure | Family::Silence | Family::Volume)
             }
             EntityKind::Tenant => !trouble.tenant.is_empty() && alert.entity == trouble.tenant,
-            EntityKind::Gateway => !trouble.gateway.is_empty() && alert.entity == trouble.gateway,
+            EntityKind::Gateway => of_gateway && alert.entity == trouble.gateway,
             EntityKind::Route | EntityKind::Principal => false,
         }
 }
