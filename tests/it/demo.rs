@@ -485,6 +485,8 @@ async fn everything_sent_to_the_broker_is_read_and_marked() {
     assert_eq!(summary["accuracy"], 1.0, "{summary:#}");
     assert!(summary["requests"].as_u64().unwrap() > 1_500, "{summary:#}");
     assert_eq!(summary["false_alarms"], 0);
+    assert_eq!(summary["incidents"], Value::Array(Vec::new()), "a stand-in has no detectors");
+    assert_eq!(summary["false_incidents"], 0);
     let pepper = std::fs::metadata(data.join("pepper")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&pepper.permissions()) & 0o777, 0o600);
 }
