@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &IncidentsArguments) -> Result<Answer, Failure> {
         let events = read(&lake).await?;
         let incidents = Incidents::fold(events.clone());
         match &arguments.command {
-            Command::List { all, json } => list(&incidents, *all, *json),
+            Command::List { all, json } => list(&incidents, &events, *all, *json),
             Command::Show { id, json } => show(find(&incidents, id)?, &events, *json),
             Command::Ack { id, person } => {
                 let Person { by, note } = person;
@@ -185,7 +185,7 @@ fn severity(incident: &Incident) -> Severity {
     incident.announced.map_or_else(|| incident.severity(&Default::default()), |told| told.severity)
 }
 
-fn list(incidents: &Incidents, all: bool, json: bool) -> Result<Answer, Failure> {
+fn list(incidents: &Incidents, events: &[IncidentEvent], all: bool, json: bool) -> Result<Answer, Failure> {
     let mut shown: Vec<&Incident> = incidents.iter().filter(|incident| all || incident.status.is_active()).collect();
     shown.sort_by_key(|incident| (std::cmp::Reverse(severity(incident)), incident.opened_at_us));
     if json {
@@ -195,9 +195,10 @@ fn list(incidents: &Incidents, all: bool, json: bool) -> Result<Answer, Failure>
     }
     let mut text = String::new();
     for incident in &shown {
-        let (id, status, since) = (&incident.id, incident.status.name(), time::format(incident.opened_at_us));
-        let line =
-            format!("{id}  {:<8} {status:<12} {since}  {}\n", severity(incident).name(), cut(&incident.title(), 120));
+        let (id, status) = (&incident.id, incident.status.name());
+        let (opened, seen) = (time::format(opened_at(incident, events)), time::format(incident.last_seen_us));
+        let (severity, title) = (severity(incident).name(), cut(&incident.title(), 120));
+        let line = format!("{id}  {severity:<8} {status:<12} opened {opened}  last seen {seen}  {title}\n");
         text.push_str(&line);
     }
     for (group, suppressed) in incidents.suppressed() {
@@ -212,6 +213,12 @@ fn list(incidents: &Incidents, all: bool, json: bool) -> Result<Answer, Failure>
     }
     print(&text)?;
     Ok(Answer::Yes)
+}
+
+/// When it was opened: its findings may be about a whole day, whose start tells nobody anything.
+fn opened_at(incident: &Incident, events: &[IncidentEvent]) -> i64 {
+    let opened = |event: &&IncidentEvent| event.incident == incident.id && matches!(event.what, Happening::Opened(_));
+    events.iter().find(opened).map_or(incident.opened_at_us, |event| event.at_us)
 }
 
 fn described(incident: &Incident) -> Value {

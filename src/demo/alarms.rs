@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use claviger_core::alert::{Happening, Incident, IncidentEvent, IncidentId, Incidents, Subject};
-use claviger_core::detect::Severity;
+use claviger_core::detect::{Family, Severity};
+use claviger_core::minutes::EntityKind;
 
 use super::company::{Instant, SECOND};
 use super::misuse::Misuse;
@@ -124,9 +125,13 @@ impl Book {
         }
     }
 
-    /// What was not told yet.
+    /// What was not told yet. That something new got worse at once is no news of its own.
     pub fn take_news(&mut self) -> Vec<News> {
-        std::mem::take(&mut self.news)
+        let mut news = std::mem::take(&mut self.news);
+        let opened: BTreeSet<IncidentId> =
+            news.iter().filter_map(|news| if let News::Opened(id) = news { Some(id.clone()) } else { None }).collect();
+        news.retain(|news| !matches!(news, News::Worse(id) if opened.contains(id)));
+        news
     }
 
     #[must_use]
@@ -141,16 +146,22 @@ impl Book {
 
     #[must_use]
     pub fn truth_of(&self, incident: &Incident) -> Truly {
-        let name = match &incident.group.subject {
+        let (kind, name) = match &incident.group.subject {
             // Refusals for a cause: everyday traffic is refused by applications only, and then by chance.
             Subject::Cause(_) => return Truly::Failure,
-            Subject::Entity(_, name) => name,
+            Subject::Entity(kind, name) => (kind, name),
         };
         if let Some(played) = self.misuse.iter().find(|played| played.misuse.entity == *name && played.sent.is_some()) {
             return Truly::Misuse(played.misuse.kind);
         }
-        let is_scripted = self.failing.contains(name) || incident.cause.is_some();
-        if is_scripted { Truly::Failure } else { Truly::Nothing }
+        // All refusals together rise by the script's, of which there are far more than of any others.
+        let is_of_all =
+            incident.group.family == Family::Failure && matches!(kind, EntityKind::Gateway | EntityKind::Route);
+        if is_of_all || self.failing.contains(name) || incident.cause.is_some() {
+            Truly::Failure
+        } else {
+            Truly::Nothing
+        }
     }
 
     /// Microseconds from the first misused request to the time at which the incident was heard of.

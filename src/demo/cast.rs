@@ -74,7 +74,10 @@ impl Cast {
             | IncidentKind::SharedKey
             | IncidentKind::PathScan
             | IncidentKind::Enumeration
-            | IncidentKind::DormantKeyWakes => None,
+            | IncidentKind::DormantKeyWakes
+            | IncidentKind::CronBurst
+            | IncidentKind::Launch
+            | IncidentKind::DeployRetry => None,
         }
     }
 }
@@ -174,6 +177,9 @@ impl Office<'_> {
             IncidentKind::Enumeration => {
                 vec![self.service("marigold", "loyalty-app", &[RouteId::GetCustomer, RouteId::ListOrders])]
             }
+            IncidentKind::CronBurst => vec![self.service("cedar-clinics", "nightly-upload", SERVICE_ROUTES)],
+            IncidentKind::Launch => vec![self.service("kite-games", "new-title", SERVICE_ROUTES)],
+            IncidentKind::DeployRetry => vec![self.service("bluefin", "bid-engine", SERVICE_ROUTES)],
             IncidentKind::DormantKeyWakes => {
                 let actor = self.service("granite-energy", "old-migration", SERVICE_ROUTES);
                 self.company.keys[actor.key].created_at = Some(self.begin - 400 * DAY);

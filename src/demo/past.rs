@@ -60,16 +60,17 @@ impl Past {
         let drawn: Vec<(&Actor, u32)> = self.actors.iter().map(|(actor, share)| (actor, requests_of(*share))).collect();
         let requests: u32 = drawn.iter().map(|(_, requests)| requests).sum();
         let hours: Vec<RecordBatch> = (0..24).map(|_| draft.rows(&drawn, &mut rng)).collect();
-        let last = self.begin - self.begin.rem_euclid(HOUR) - HOUR;
-        let first = today - DAYS * DAY;
-        let mut from = first;
-        while from <= last {
-            let hour = from.rem_euclid(DAY) / HOUR;
-            let busy = day_rhythm(as_f64_of(hour) / 24.0) * rng.random_range(0.9..1.1);
-            let times = whole(self.rate * busy * as_f64_of(HOUR / SECOND) / f64::from(requests.max(1)));
-            let rows = usize::try_from(hour).ok().and_then(|hour| hours.get(hour));
-            all.extend(rows.map(|rows| at(rows, from, times)).transpose()?);
-            from += HOUR;
+        let this_minute = self.begin - self.begin.rem_euclid(MINUTE);
+        let rows_of = |from: Instant| usize::try_from(from.rem_euclid(DAY) / HOUR).ok().and_then(|at| hours.get(at));
+        let mut from = today - DAYS * DAY;
+        while from < this_minute {
+            // The last half hour goes minute by minute, or detection would miss what is not in an hour's one row.
+            let length = if from >= this_minute - LAST { MINUTE } else { HOUR };
+            let busy = day_rhythm(as_f64_of(from.rem_euclid(DAY)) / as_f64_of(DAY)) * rng.random_range(0.9..1.1);
+            let times = whole(self.rate * busy * as_f64_of(length / SECOND) / f64::from(requests.max(1)));
+            all.extend(rows_of(from).map(|rows| at(rows, from, times)).transpose()?);
+            let next = from + length;
+            from = if from < this_minute - LAST { next.min(this_minute - LAST) } else { next };
         }
         concat_batches(&MINUTE_SCHEMA, &all)
     }
@@ -163,6 +164,8 @@ const DAYS: i64 = 16;
 /// Days since a dormant key was used.
 const DORMANT_DAYS: i64 = 43;
 const HOUR: i64 = 3_600 * SECOND;
+const MINUTE: i64 = 60 * SECOND;
+const LAST: i64 = 30 * MINUTE;
 /// Drawn requests of an hour, and how many everybody has of them at least.
 const REQUESTS_PER_HOUR: f64 = 600.0;
 const REQUESTS_MIN: u32 = 6;

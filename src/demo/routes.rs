@@ -52,6 +52,18 @@ impl RouteId {
     pub const fn is_ai(self) -> bool {
         matches!(self, Self::Chat | Self::Embed)
     }
+
+    /// May ask for something that was deleted meanwhile.
+    #[must_use]
+    pub const fn reads_an_object(self) -> bool {
+        matches!(self, Self::GetOrder | Self::GetCustomer | Self::GetDocument)
+    }
+
+    /// May touch something that only its owner may change.
+    #[must_use]
+    pub const fn changes_an_object(self) -> bool {
+        matches!(self, Self::UpdateCustomer | Self::UpdateDocument)
+    }
 }
 
 const fn route(

@@ -78,6 +78,9 @@ incidents! {
     PathScan, "a key that looks for paths", 0.05 .. 1.0, 0.008, 0.5;
     Enumeration, "a key that walks through customer numbers", 0.07 .. 1.0, 0.012, 0.5;
     DormantKeyWakes, "a key forgotten for six weeks, used again", 0.09 .. 1.0, 0.004, 0.0;
+    CronBurst, "a nightly job that sends all it has at once", 0.12 .. 0.2, 0.03, 0.1;
+    Launch, "a launch: a key's traffic grows and stays", 0.15 .. 1.0, 0.02, 0.3;
+    DeployRetry, "retries while an application is deployed", 0.22 .. 0.3, 0.02, 0.3;
 }
 
 /// How long those concerned are silent after a change to the identity system, at most.
@@ -177,6 +180,11 @@ impl IncidentKind {
                 super::misuse::befall(self, request, moment, rng);
                 None
             }
+            Self::CronBurst | Self::Launch => None,
+            Self::DeployRetry => {
+                request.outcome = Outcome::Answered(if moment.number.is_multiple_of(3) { 200 } else { 503 });
+                None
+            }
         }
     }
 
@@ -197,7 +205,13 @@ impl IncidentKind {
     /// Whether its requests are refused, or should have been.
     #[must_use]
     pub const fn fails(self) -> bool {
-        !self.is_misuse() || matches!(self, Self::GuessingAttack)
+        matches!(self, Self::GuessingAttack) || !self.is_misuse() && !self.is_benign()
+    }
+
+    /// Unusual, and nobody's concern: nothing may be told of it.
+    #[must_use]
+    pub const fn is_benign(self) -> bool {
+        matches!(self, Self::CronBurst | Self::Launch | Self::DeployRetry)
     }
 
     /// The gateways where it can happen: on one of them only, where the other's log would not show it.

@@ -136,16 +136,16 @@ impl Story {
         names.collect()
     }
 
-    /// The ordinary past of everybody who is at work, and of those whose keys are misused.
+    /// The ordinary past of everybody who is at work, of those whose keys are misused, and of those who are only busy.
     #[must_use]
     pub fn past(&self) -> Past {
-        let shares =
-            |kind: IncidentKind| self.cast.of(kind).iter().map(move |actor| (actor.clone(), kind.plot().share));
-        let misused = IncidentKind::ALL.iter().filter(|kind| kind.plot().before > 0.0);
+        let usual = |kind: IncidentKind| kind.plot().share * kind.plot().before;
+        let shares = |kind: IncidentKind| self.cast.of(kind).iter().map(move |actor| (actor.clone(), usual(kind)));
+        let known = IncidentKind::ALL.iter().filter(|kind| kind.plot().before > 0.0);
         let crowd = self.crowd.shares().map(|(actor, share)| (actor.clone(), share));
         Past {
             names: Names::of(&self.company),
-            actors: crowd.chain(misused.filter(|kind| kind.is_misuse()).flat_map(|&kind| shares(kind))).collect(),
+            actors: crowd.chain(known.filter(|kind| !kind.fails()).flat_map(|&kind| shares(kind))).collect(),
             dormant: self.cast.of(IncidentKind::DormantKeyWakes).to_vec(),
             begin: self.plan.timeline.begin,
             rate: self.plan.rate,

@@ -107,8 +107,8 @@ impl Actor {
         request.outcome = Outcome::Answered(match rng.random_range(0..10_000_u32) {
             0..=19 => 500,
             20..=29 => 502,
-            30..=49 => 403,
-            50..=329 => 404,
+            30..=79 if request.route.changes_an_object() => 403,
+            80..=499 if request.route.reads_an_object() => 404,
             _ if request.route.route().method == "POST" && request.ai.is_none() => 201,
             _ => 200,
         });
