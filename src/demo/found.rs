@@ -1,8 +1,6 @@
 //! How the demo tells of incidents: a few lines when one opens, the misuse that was found at the end, and the same for
 //! machines. Text in, text out.
 
-use std::fmt::Write as _;
-
 use claviger_core::alert::{Incident, runbook};
 use claviger_core::detect::Severity;
 use serde_json::{Value, json};
@@ -136,12 +134,10 @@ fn counts(outcomes: &[Outcome<'_>]) -> (usize, usize) {
 }
 
 fn seconds(us: i64) -> String {
-    let mut out = String::new();
-    write!(out, "{:.1} s", as_seconds(us)).expect("a String takes any text");
-    out
+    format!("{:.1} s", as_seconds(us))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "spans of a run are far below 2^52 microseconds")]
 fn as_seconds(us: i64) -> f64 {
-    (us / 100_000) as f64 / 10.0
+    (us / 100_000) as f64 / 10.0 // tenths are what ticks of a second can tell
 }
