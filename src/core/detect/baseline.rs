@@ -6,8 +6,7 @@
 //! A count is tested as negative binomial with 1/r = phi + phi/visits + 1/counted: the last terms are what is not yet
 //! known of season and level, so that a young entity is slow to alarm by itself.
 //!
-//! After the first week updates are winsorised at five standard deviations, so that an attack does not teach. Hours are
-//! closed by
+//! After the first week updates are winsorised at five standard deviations, so that an attack does not teach. Hours are closed by
 //! [`Baseline::close_hour`], also empty ones; minutes and ten minutes close themselves at the next count.
 //!
 //! 312 bytes.
@@ -30,13 +29,11 @@ const PHI_MIN: f64 = 0.002;
 /// An entity younger than this is only learned from.
 const YOUNG_HOURS: u32 = 48;
 const WEEK_US: i64 = 7 * DAY_US;
-/// Nothing is known of the first day until its end.
-const FIRST_HOURS: u32 = 24;
-/// The first week is taken as it comes, or a cron job could never show that its bursts are its habit.
-const RAW_HOURS: u32 = 7 * 24;
-
-/// Until then weekdays and weekends are taken for alike: one of them was not seen yet.
-const MIRRORED_HOURS: u32 = 5 * 24;
+/// The first hours say nothing about dispersion, or the level would have to be guessed.
+const RAW_HOURS: u32 = 24;
+/// The first week is taken as it comes: what happens once a night could not be told from an attack, and would never be
+/// learned.
+const WINSORISED_HOURS: u32 = 7 * 24;
 
 /// Sums of the moment estimator of phi.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -59,8 +56,8 @@ impl Dispersion {
         (phi * (1.0 + error)).min(window.phi_max())
     }
 
-    /// Adds `times` windows of count `x` where mu was expected, each with weight (mu/(1 + mu))^2: what it can say. With
-    /// mu/(1 + mu) a night of which the season still expects a little would take 1 from the sum at every empty window.
+    /// Adds `times` windows of count `x` where mu was expected, each with weight (mu/(1 + mu))^2: about the reciprocal of
+    /// the estimate's variance. A larger weight for small mu lets the empty hours of what runs once a night outvote the run.
     fn learn(&mut self, x: f64, mu: f64, times: f64) {
         if mu > 0.0 && times > 0.0 {
             let weight = times * (mu / (1.0 + mu)).powi(2);
@@ -240,18 +237,6 @@ impl Baseline {
         sum * self.level()
     }
 
-    /// What was expected between two instants, and -log10 of the chance that nothing came. Bursts within the hour make
-    /// short gaps ordinary: over k minutes the dispersion of a minute counts for a k-th.
-    #[must_use]
-    pub fn silence(&self, from_us: i64, to_us: i64) -> (f64, f64) {
-        let expected = self.between(from_us, to_us);
-        let minutes = (real(to_us - from_us) / real(MINUTE_US)).max(1.0);
-        let phi = (self.phi(Window::Hour) * 1.1)
-            .max(self.phi(Window::Minute) / minutes)
-            .max(self.phi(Window::TenMinutes) * 10.0 / minutes.max(10.0));
-        (expected, lower_score(0.0, expected, 1.0 / (phi + 1.0 / self.counted().max(0.5))))
-    }
-
     /// Adds the count of a minute; minutes come in order. Returns the tests of the windows that are open.
     pub fn add(&mut self, minute_us: i64, count: i64) -> [Test; 3] {
         let count = u32::try_from(count).unwrap_or(0);
@@ -282,7 +267,7 @@ impl Baseline {
             return;
         }
         let before = std::mem::replace(open, Open { from: next, count: 0 });
-        if self.hours < FIRST_HOURS {
+        if self.hours < RAW_HOURS {
             return;
         }
         let mu = hourly * f64::from(length) / 60.0;
@@ -301,7 +286,7 @@ impl Baseline {
 
     fn winsorised(&self, x: f64, mu: f64, window: Window) -> f64 {
         let phi = self.dispersion[window as usize].phi(window);
-        if self.hours < RAW_HOURS { x } else { x.min(mu + 5.0 * (mu + phi * mu * mu).sqrt() + 3.0) }
+        if self.hours < WINSORISED_HOURS { x } else { x.min(mu + 5.0 * (mu + phi * mu * mu).sqrt() + 3.0) }
     }
 
     fn test(&self, window: Window, open: Open, expected: f64) -> Test {
@@ -360,10 +345,10 @@ impl Baseline {
         };
 
         let mu = test.expected;
-        let frozen = frozen && self.hours >= RAW_HOURS;
+        let frozen = frozen && self.hours >= WINSORISED_HOURS;
         let seen = if frozen { mu } else { self.winsorised(test.seen, mu, Window::Hour) };
         let visits = f64::from(self.hours) * slot.visits_an_hour();
-        if self.hours >= FIRST_HOURS {
+        if self.hours >= RAW_HOURS {
             self.dispersion[Window::Hour as usize].learn(seen, mu, 1.0);
             if self.hours >= YOUNG_HOURS {
                 // The day is looked at every hour: each look is a 24th of an observation.
@@ -372,11 +357,7 @@ impl Baseline {
             }
             let level = self.level();
             if level > 0.0 {
-                let prior = 2.0 + 2.0 / level.max(0.05);
-                self.season.learn(slot, seen / level, visits, prior);
-                if self.hours < MIRRORED_HOURS {
-                    self.season.learn(slot.twin(), seen / level, visits, prior);
-                }
+                self.season.learn(slot, seen / level, visits, 2.0 + 2.0 / level.max(0.05));
             }
         }
         let keep = if self.hours < PHI_YOUNG_HOURS { PHI_YOUNG_KEEP } else { PHI_KEEP };
@@ -386,9 +367,6 @@ impl Baseline {
         self.counted = single(f64::from(self.counted) * LEVEL_KEEP + seen);
         self.weight = single(f64::from(self.weight) * LEVEL_KEEP + self.season.of(slot).max(0.001));
         self.hours = self.hours.saturating_add(1);
-        if self.hours == FIRST_HOURS {
-            self.learn_first_day(end_us);
-        }
         if self.hours.is_multiple_of(24) {
             // The level follows the season's scale: weight is a sum of factors.
             let scale = self.season.normalise();
@@ -398,20 +376,6 @@ impl Baseline {
             self.hour.count = 0;
         }
         day
-    }
-
-    /// The season of the day that ends now, once its level is known.
-    fn learn_first_day(&mut self, end_us: i64) {
-        let level = self.ring.iter().map(|&count| f64::from(count)).sum::<f64>() / 24.0;
-        if level > 0.0 {
-            for back in 1..=24 {
-                let slot = Slot::at(end_us - back * HOUR_US);
-                let factor = f64::from(self.ring[usize::from(slot.hour())]) / level;
-                for slot in [slot, slot.twin()] {
-                    self.season.learn(slot, factor, 0.0, 2.0 + 5.0 / level.max(0.05));
-                }
-            }
-        }
     }
 
     /// How much the entity varies: shown to people.

@@ -10,8 +10,10 @@
 //! 16 bytes.
 
 use super::baseline::Baseline;
+use super::told::HOUR_US;
 use super::{Context, Detector, Entity, Finding, Severity, Window};
 use crate::minutes::{EntityKind, MINUTE_US};
+use crate::stats::lower_score;
 use crate::time;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -39,7 +41,12 @@ impl State {
         if baseline.is_young() || gap_us < Self::GAP_MIN_US || told && self.told_long >= long {
             return None;
         }
-        let (expected, score) = baseline.silence(last_us, at_us);
+        let expected = baseline.between(last_us, at_us);
+        // Within an hour requests come in runs: what is due may have come already.
+        let of_runs = if gap_us < HOUR_US { baseline.phi(Window::TenMinutes) } else { 0.0 };
+        let phi = baseline.phi(Window::Hour).max(of_runs);
+        let r = 1.0 / (phi * 1.1 + 1.0 / baseline.counted().max(0.5));
+        let score = lower_score(0.0, expected, r);
         if expected < Self::EXPECTED_MIN || score < context.levels.of(Window::Hour) {
             return None;
         }

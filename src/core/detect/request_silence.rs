@@ -1,26 +1,23 @@
 //! Did an entity that always sends stop sending?
 //!
 //! The chance of no request at all since the last one, as the entity's [`Baseline`](super::Baseline) predicts: P(0) of
-//! a negative binomial with the count expected of the gap, hour by hour with its season. Told once a gap, when it is
-//! half as long again as any that is remembered. A key is not
+//! a negative binomial with the count expected of the gap, hour by hour with its season. Told once a gap. A key is not
 //! told about when its whole tenant is silent, nor a tenant when nobody sends: then the feed is what stopped.
 //!
 //! Kept as information: keys are rotated, retired and revoked every day, and a stopped one harms nobody but its owner.
 //!
-//! 16 bytes.
+//! 8 bytes.
 
 use super::baseline::Baseline;
 use super::told::HOUR_US;
 use super::{Context, Detector, Entity, Finding, Severity, Window};
-use crate::stats::real;
+use crate::stats::{lower_score, real};
 use crate::time;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct State {
     /// Start of the gap that was told.
     told_us: i64,
-    /// The longest gap that is remembered.
-    longest_us: i64,
 }
 
 impl State {
@@ -28,20 +25,6 @@ impl State {
     const EXPECTED_MIN: f64 = 30.0;
     /// No hour is expected to bring more than so many times the mean of all hours.
     const SEASON_MAX: f64 = 24.0;
-    /// A whole week must have been seen, its weekend included.
-    const HOURS_MIN: u32 = 8 * 24;
-
-    /// The entity was heard of again at `at_us`, last before at `last_us`.
-    pub const fn wake(&mut self, last_us: i64, at_us: i64) {
-        // What was told was no habit; what was not is remembered, a little shorter every time.
-        let gap_us = at_us - last_us;
-        if last_us > 0 && self.told_us != last_us {
-            self.longest_us -= self.longest_us / 1_000_000;
-            if gap_us > self.longest_us {
-                self.longest_us = gap_us;
-            }
-        }
-    }
 
     /// Looks at the gap between `last_us`, the end of the last minute with requests, and `at_us`.
     pub fn tick(
@@ -52,9 +35,7 @@ impl State {
         at_us: i64,
         context: &Context<'_>,
     ) -> Option<Finding> {
-        let gap_us = at_us - last_us;
-        let ordinary = 2 * gap_us <= 3 * self.longest_us;
-        if baseline.hours() < Self::HOURS_MIN || self.told_us == last_us || gap_us <= 0 || ordinary {
+        if baseline.is_young() || self.told_us == last_us || at_us <= last_us {
             return None;
         }
         // Far from it at any hour: most keys at most ticks.
@@ -62,8 +43,14 @@ impl State {
         if baseline.level() * hours * Self::SEASON_MAX < Self::EXPECTED_MIN {
             return None;
         }
-        let (expected, score) = baseline.silence(last_us, at_us);
-        if expected < Self::EXPECTED_MIN || score < context.levels.of(Window::Hour) {
+        let expected = baseline.between(last_us, at_us);
+        if expected < Self::EXPECTED_MIN {
+            return None;
+        }
+        let r = 1.0 / (baseline.phi(Window::Hour) * 1.1 + 1.0 / baseline.counted().max(0.5));
+        let score = lower_score(0.0, expected, r);
+        let level = context.levels.of(Window::Hour);
+        if score < level {
             return None;
         }
         self.told_us = last_us;

@@ -68,12 +68,6 @@ impl State {
         self.tell(entity, &test, score, day.to_us, None, context)
     }
 
-    /// Whether the hour that is open is part of a spike.
-    #[must_use]
-    pub const fn has_spoken(&self) -> bool {
-        self.spiked
-    }
-
     /// Whether the hour that ends is part of a spike and must not teach the baseline.
     #[must_use]
     pub const fn is_frozen(&self) -> bool {
@@ -90,8 +84,6 @@ impl State {
         context: &Context<'_>,
     ) -> Option<Finding> {
         self.spiked = true;
-        // The claim is about the window as far as it has come.
-        let test = &Test { to_us: test.to_us.min(at_us), ..*test };
         self.count_day(day_of(at_us));
         let severity = severity_of(entity, test, score, context);
         let quiet_until_us = if test.window == Window::Day { self.day_quiet_until_us } else { self.quiet_until_us };

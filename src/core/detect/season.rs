@@ -34,11 +34,6 @@ impl Slot {
         self.0 % 24
     }
 
-    /// The same hour of the other kind of day.
-    pub(super) const fn twin(self) -> Self {
-        Self((self.0 + 24) % 48)
-    }
-
     /// How often the slot comes, per hour of life.
     pub(super) fn visits_an_hour(self) -> f64 {
         let days_of_week = if self.0 < 24 { 5.0 } else { 2.0 };

@@ -201,11 +201,11 @@ impl Watch {
                     self.entities.entry(*hash).insert(watched).into_mut()
                 }
             };
-            let last_us = std::mem::replace(&mut watched.last_us, minute.to_us());
+            watched.last_us = minute.to_us();
             if watched.entity.tenant != minute.entity.tenant {
                 watched.entity.tenant.clone_from(&minute.entity.tenant);
             }
-            watched.role.observe(minute, last_us, &mut self.surroundings, found);
+            watched.role.observe(minute, &mut self.surroundings, found);
         }
         self.surroundings.close_minute(minute_us, minutes, found);
     }
@@ -290,7 +290,12 @@ impl Watch {
         for (score, entity, test) in all.into_iter().take(count) {
             let mut finding = request_spike::finding(&entity, &test, score, None, &context);
             finding.severity = Severity::Info;
-            found.push(finding);
+            let told = |other: &Finding| {
+                other.detector == finding.detector && other.entity == finding.entity && other.from_us == finding.from_us
+            };
+            if !found.iter().any(told) {
+                found.push(finding);
+            }
         }
     }
 
@@ -338,9 +343,9 @@ impl Role {
         }
     }
 
-    fn observe(&mut self, minute: &Minute, last_us: i64, surroundings: &mut Surroundings, found: &mut Vec<Finding>) {
+    fn observe(&mut self, minute: &Minute, surroundings: &mut Surroundings, found: &mut Vec<Finding>) {
         match self {
-            Self::Key(watch) => watch.observe(minute, last_us, &surroundings.context(), found),
+            Self::Key(watch) => watch.observe(minute, &surroundings.context(), found),
             Self::Tenant(watch) => watch.observe(minute, surroundings, found),
             Self::Source(watch) => watch.observe(minute, &surroundings.context(), found),
             Self::Route(watch) => watch.observe(minute, &surroundings.context(), found),

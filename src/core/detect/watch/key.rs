@@ -66,9 +66,7 @@ impl KeyWatch {
         }
     }
 
-    /// `last_us`: end of the last minute with requests before this one.
-    pub(super) fn observe(&mut self, minute: &Minute, last_us: i64, context: &Context<'_>, found: &mut Vec<Finding>) {
-        self.silence.wake(last_us, minute.minute_us);
+    pub(super) fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         self.honey.observe(minute, context, found);
         self.zombie.observe(minute, context, found);
         found.extend(self.dormant.observe(minute, context));
@@ -100,8 +98,6 @@ impl KeyWatch {
         found: &mut Vec<Finding>,
     ) -> Option<Suspicion> {
         let test = self.baseline.hour(hour_us);
-        // What was told is no suspicion any more, and an incident no part of the noise.
-        let suspicious = !self.spike.has_spoken() && test.is_high(2.0);
         let young = self.baseline.is_young();
         let mut mix = None;
         if let Some(state) = &mut self.mix {
@@ -115,7 +111,7 @@ impl KeyWatch {
             let peers = |test: &Test| context.population.pace_beside(&entity.tenant, test, test.to_us);
             found.extend(self.spike.close_hour(entity, &day, peers, context));
         }
-        let score = suspicious.then(|| test.upper_score());
+        let score = test.is_high(2.0).then(|| test.upper_score());
         (!young).then_some(Suspicion { test, score, mix })
     }
 
