@@ -1,5 +1,7 @@
 //! An HTTP server that fails as it is told to, and a mail server that writes down what it hears.
 
+#![expect(clippy::disallowed_methods, reason = "a test's servers end with its runtime")]
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
