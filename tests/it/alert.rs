@@ -255,7 +255,8 @@ async fn a_topic_holds_the_notices_of_an_incident_in_order() {
     use rdkafka::Message as _;
     use rdkafka::consumer::{BaseConsumer, Consumer as _};
     let broker = crate::support::kafka::Broker::get();
-    let topic = broker.topic(1);
+    // It waits for the broker in a runtime of its own.
+    let topic = tokio::task::block_in_place(|| broker.topic(1));
     let config = config(&format!(
         "brokers = ['{}']\n[[alert.destinations]]\nname = 'topic'\nkind = 'kafka'\ntopic = '{topic}'",
         broker.address
