@@ -52,6 +52,7 @@ pub mod shared_key;
 pub mod token_spike;
 pub mod zombie_access;
 
+mod guesses;
 mod instant;
 mod series;
 mod watch;

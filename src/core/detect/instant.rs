@@ -1,7 +1,7 @@
 //! What must not wait for its minute to end: claims that one request is enough for, made from the events themselves.
 //!
-//! The claims are those of `honey_key`, `zombie_access`, `anonymous_fallback` and `dead_key_tried`, under the same ids as
-//! the minutes give later: whoever comes first tells, the other repeats. A batch without such a request costs a look at
+//! The claims are those of `honey_key`, `zombie_access`, `anonymous_fallback`, `dead_key_tried` and of what is certain of
+//! `key_guessing` (`guesses.rs`), under the same ids as the minutes give later: whoever comes first tells, the other repeats. A batch without such a request costs a look at
 //! its distinct causes and keys.
 //!
 //! Bounded: 65 536 entities are remembered as told; beyond that all are forgotten, and the ids keep people from being
@@ -12,6 +12,7 @@ use std::hash::BuildHasher as _;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use super::guesses::Guesses;
 use super::told::{DAY_US, Told, start_of};
 use super::{DetectOptions, Detector, Entity, Finding, Severity};
 use super::{anonymous_fallback, dead_key_tried, honey_key, zombie_access};
@@ -26,6 +27,7 @@ const NETWORKS_MAX: usize = 4;
 
 #[derive(Clone, Debug, Default)]
 pub struct Instant {
+    guesses: Guesses,
     told: HashMap<u64, Told, FixedState>,
 }
 
@@ -45,8 +47,9 @@ impl Instant {
     /// Claims about a classified batch, in a fixed order.
     #[must_use]
     pub fn observe(&mut self, events: &Events, options: &DetectOptions) -> Vec<Finding> {
+        let mut found = if options.is_on(Detector::KeyGuessing) { self.guesses.observe(events) } else { Vec::new() };
         let columns = Columns::of(events);
-        let Some(telling) = columns.telling(options) else { return Vec::new() };
+        let Some(telling) = columns.telling(options) else { return found };
         let mut groups: HashMap<(Detector, Option<RootCause>, u64), Group, FixedState> = HashMap::default();
         for row in 0..events.len() {
             for (detector, cause) in telling.of(&columns, row) {
@@ -59,7 +62,8 @@ impl Instant {
         }
         let mut groups: Vec<Group> = groups.into_values().collect();
         groups.sort_by(|a, b| (a.detector, &a.entity, a.cause).cmp(&(b.detector, &b.entity, b.cause)));
-        groups.into_iter().filter_map(|group| self.tell(group)).collect()
+        found.extend(groups.into_iter().filter_map(|group| self.tell(group)));
+        found
     }
 
     fn tell(&mut self, group: Group) -> Option<Finding> {
