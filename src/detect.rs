@@ -30,6 +30,8 @@ use crate::signals;
 const IDLE: Duration = Duration::from_secs(30);
 /// How often time passes without rows.
 const TICK: Duration = Duration::from_secs(1);
+/// Ticks between two looks at what the engine holds: each visits every entity.
+const SAY_TICKS: u32 = 15;
 /// What may wait to be looked at; a full queue slows the flow down.
 pub const WAITING_MAX: usize = 16;
 
@@ -94,6 +96,7 @@ pub async fn detect(
     outbox: mpsc::Sender<Found>,
 ) -> Result<(), AnyFault> {
     let mut engine = Some(engine);
+    let mut ticks_since_said = 0;
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -111,7 +114,9 @@ pub async fn detect(
         });
         let (rested, found) = look.await.map_err(|_| any(Panicked))?;
         let found = found.map_err(|source| any(past::PastError::NotMinutes { source }))?;
-        if ticked {
+        ticks_since_said += u32::from(ticked);
+        if ticks_since_said == SAY_TICKS {
+            ticks_since_said = 0;
             signals::Watched { stats: rested.watch.stats(), watermark_us: found.watermark_us }.emit();
         }
         engine = Some(rested);

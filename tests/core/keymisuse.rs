@@ -102,7 +102,7 @@ fn the_report_card_reaches_its_floors() {
     let detect = DetectOptions::default();
     let run = run::run(&bench, Attacks::Included, options, detect, &pepper(), &mut |_| {}).unwrap();
     let score = score::score(&run.truth, &bench.benign(), &run.alerts, bench.key_days());
-    let bytes = run.state_bytes_max as f64 / run.entities_at_max as f64;
+    let bytes = run.watch.key_bytes as f64 / run.watch.keys as f64;
     let measured = Measured { state_bytes_per_key: Some(bytes), ..Measured::default() };
     let below: Vec<&str> = score
         .metrics(&measured)

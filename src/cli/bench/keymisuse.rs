@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &KeyMisuse) -> Result<Answer, Failure> {
     let seconds = began.elapsed().as_secs_f64();
     let scored = score(&run.truth, &bench.benign(), &run.alerts, bench.key_days());
     let measured = Measured {
-        state_bytes_per_key: ratio(run.state_bytes_max as u64, run.entities_at_max as u64),
+        state_bytes_per_key: ratio(run.watch.key_bytes as u64, run.watch.keys as u64),
         events_per_second: Some(run.counts.events as f64 / seconds),
         ..Measured::default()
     };
@@ -81,7 +81,6 @@ pub(super) fn run(arguments: &KeyMisuse) -> Result<Answer, Failure> {
     Ok(if passed { Answer::Yes } else { Answer::No })
 }
 
-/// Half of what the engine holds is not of keys: the figure is an upper bound.
 fn ratio(bytes: u64, entities: u64) -> Option<f64> {
     (entities > 0).then(|| bytes as f64 / entities as f64)
 }
@@ -134,8 +133,8 @@ impl Report<'_> {
         let rate = measured.events_per_second.unwrap_or(0.0);
         let written = writeln!(
             text,
-            "\n{} alerts, {} of them false; {} entities under watch at most; {rate:.0} requests a second from line to incident.",
-            score.alerts, score.false_alerts, run.entities_at_max,
+            "\n{} alerts, {} of them false; {} entities under watch at the end; {rate:.0} requests a second from line to incident.",
+            score.alerts, score.false_alerts, run.watch.entities,
         );
         debug_assert!(written.is_ok(), "a String takes any text");
         text

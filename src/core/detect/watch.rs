@@ -59,6 +59,9 @@ const SUSPICIONS_MAX: usize = 50;
 pub struct WatchStats {
     pub entities: usize,
     pub state_bytes: usize,
+    /// Keys among the entities, and their part of the state.
+    pub keys: usize,
+    pub key_bytes: usize,
     pub open_minutes: usize,
     pub rows: u64,
     /// Rows that came after their minute was closed.
@@ -156,20 +159,35 @@ impl Watch {
     /// # Errors
     /// When the batch is none of `entity_minutes`.
     pub fn warm(&mut self, partials: &RecordBatch) -> Result<(), ArrowError> {
-        self.observe(partials)?;
-        if let Some(latest) = Partials::of(partials)?.iter().map(|partial| partial.minute_us).max() {
+        let mut latest_us = i64::MIN;
+        for partial in Partials::of(partials)?.iter() {
+            latest_us = latest_us.max(partial.minute_us);
+            self.windows.add(&partial);
+        }
+        if latest_us > i64::MIN {
             // All but the last minutes: more of those may come from the feed.
-            self.advance(latest);
+            self.advance(latest_us);
         }
         Ok(())
     }
 
+    /// Looks at every entity to say how much memory it takes: not for every batch.
     #[must_use]
     pub fn stats(&self) -> WatchStats {
-        let of_entity = |watched: &Watched| size_of::<Watched>() + watched.entity.name.len() + watched.role.bytes();
+        let (mut bytes, mut keys, mut key_bytes) = (self.surroundings.bytes(), 0, 0);
+        for watched in self.entities.values() {
+            let of_entity = size_of::<Watched>() + watched.entity.name.len() + watched.role.bytes();
+            bytes += of_entity;
+            if watched.entity.kind == EntityKind::Key {
+                keys += 1;
+                key_bytes += of_entity;
+            }
+        }
         WatchStats {
             entities: self.entities.len(),
-            state_bytes: self.entities.values().map(of_entity).sum::<usize>() + self.surroundings.bytes(),
+            state_bytes: bytes,
+            keys,
+            key_bytes,
             open_minutes: self.windows.open_minutes(),
             rows: self.windows.rows(),
             late_rows: self.windows.late_rows(),

@@ -28,10 +28,8 @@ pub struct Run {
     pub findings: Vec<Finding>,
     pub truth: Vec<Incident>,
     pub counts: Counts,
+    /// What the engine held at the end.
     pub watch: WatchStats,
-    /// The most memory that the engine held, bytes, and the entities it then watched.
-    pub state_bytes_max: usize,
-    pub entities_at_max: usize,
 }
 
 /// Why an instance cannot be run: it does not say what the product reads.
@@ -80,8 +78,6 @@ pub fn run(
             truth: Vec::new(),
             counts: Counts::default(),
             watch: WatchStats::default(),
-            state_bytes_max: 0,
-            entities_at_max: 0,
         },
     };
     let mut lines = bench.lines(attacks);
@@ -169,11 +165,6 @@ impl Reader {
         self.tell(found, self.clock_us);
         self.watch.observe(&refined.minutes).map_err(RunError::NotMinutes)?;
         self.pass(self.clock_us);
-        let stats = self.watch.stats();
-        if stats.state_bytes > self.run.state_bytes_max {
-            self.run.state_bytes_max = stats.state_bytes;
-            self.run.entities_at_max = stats.entities;
-        }
         Ok(())
     }
 
