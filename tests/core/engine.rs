@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use claviger_core::detect::{Detector, Finding, Severity, Watch};
 
-use crate::minute_fixtures::{Fixture, options, read, rows};
+use crate::minute_fixtures::{Fixture, described, options, read, rows};
 
 /// The detectors that need more than a minute at a time.
 const DETECTORS: &[Detector] = &[
@@ -38,22 +38,6 @@ fn end_us(fixture: &Fixture) -> i64 {
 
 fn of(detector: Detector, found: &[Finding]) -> Vec<&Finding> {
     found.iter().filter(|finding| finding.detector == detector).collect()
-}
-
-fn described(finding: &Finding) -> String {
-    let drivers: Vec<String> =
-        finding.drivers.iter().map(|driver| format!("{} {}", driver.dimension, driver.value)).collect();
-    format!(
-        "{} · {}\n  quiet: {}\n  expected {:.3}, seen {} {}, score {:.1}\n  drivers: {}\n",
-        finding.severity.name(),
-        finding.summary,
-        finding.quiet,
-        finding.expected,
-        finding.seen,
-        finding.unit,
-        finding.score,
-        drivers.join(", ")
-    )
 }
 
 /// What is wrong with what was found about a trouble.

@@ -8,7 +8,7 @@ use arrow::array::{ArrayRef, DictionaryArray, Int64Array, ListArray, RecordBatch
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Int32Type};
 use claviger_core::cause::RootCause;
-use claviger_core::detect::{DetectOptions, Entity, Minute, Names};
+use claviger_core::detect::{DetectOptions, Entity, Finding, Minute, Names};
 use claviger_core::geo::Place;
 use claviger_core::minutes::{Distinct, EntityKind, MINUTE_SCHEMA, MINUTE_US, Sum, Sums};
 
@@ -182,4 +182,21 @@ fn kind_named(name: &str) -> Option<Distinct> {
         "forbidden" => Distinct::Forbidden,
         _ => return None,
     })
+}
+
+/// A finding as people review it.
+pub(crate) fn described(finding: &Finding) -> String {
+    let drivers: Vec<String> =
+        finding.drivers.iter().map(|driver| format!("{} {}", driver.dimension, driver.value)).collect();
+    format!(
+        "{} · {}\n  quiet: {}\n  expected {:.3}, seen {} {}, score {:.1}\n  drivers: {}\n",
+        finding.severity.name(),
+        finding.summary,
+        finding.quiet,
+        finding.expected,
+        finding.seen,
+        finding.unit,
+        finding.score,
+        drivers.join(", ")
+    )
 }

@@ -10,7 +10,7 @@ use claviger_core::detect::{
 };
 use claviger_core::minutes::{EntityKind, MINUTE_US};
 
-use crate::minute_fixtures::{Fixture, parse, read};
+use crate::minute_fixtures::{Fixture, described, parse, read};
 
 /// The states of one detector, by entity.
 macro_rules! states {
@@ -94,22 +94,6 @@ pub(crate) fn watch(detector: Detector, minutes: &[Minute], names: &Names) -> Ve
 
 fn told(found: &[Finding]) -> Vec<&Finding> {
     found.iter().filter(|finding| finding.severity > Severity::Info).collect()
-}
-
-fn described(finding: &Finding) -> String {
-    let drivers: Vec<String> =
-        finding.drivers.iter().map(|driver| format!("{} {}", driver.dimension, driver.value)).collect();
-    format!(
-        "{} · {}\n  quiet: {}\n  expected {:.3}, seen {} {}, score {:.1}\n  drivers: {}\n",
-        finding.severity.name(),
-        finding.summary,
-        finding.quiet,
-        finding.expected,
-        finding.seen,
-        finding.unit,
-        finding.score,
-        drivers.join(", ")
-    )
 }
 
 #[test]

@@ -112,11 +112,6 @@ impl Test {
         upper_score(self.seen, self.expected, self.r)
     }
 
-    #[must_use]
-    pub fn lower_score(&self) -> f64 {
-        lower_score(self.seen, self.expected, self.r)
-    }
-
     /// A cheap look: more than `deviations` above the expected.
     #[must_use]
     pub fn is_high(&self, deviations: f64) -> bool {
@@ -235,6 +230,13 @@ impl Baseline {
             at = next;
         }
         sum * self.level()
+    }
+
+    /// -log10 of the chance that nothing comes where `expected` requests are, at this dispersion and what is not yet known
+    /// of the level.
+    #[must_use]
+    pub fn silence_score(&self, expected: f64, phi: f64) -> f64 {
+        lower_score(0.0, expected, 1.0 / (phi * 1.1 + 1.0 / self.counted().max(0.5)))
     }
 
     /// Adds the count of a minute; minutes come in order. Returns the tests of the windows that are open.

@@ -95,17 +95,6 @@ impl Population {
         }
     }
 
-    /// How likely a value that is new to a key is this one: back-off to the tenant, then to everybody.
-    /// (c_tenant(v) + 0.5 c_all(v)/N_all) / (N_tenant + 0.5), never 0.
-    #[must_use]
-    pub fn share_of_value(&self, tenant: &str, kind: Distinct, hash: u32) -> f64 {
-        let tenant = tenant_hash(tenant);
-        let count = |owner| f64::from(self.values.get(&(owner, kind, hash)).copied().unwrap_or(0.0));
-        let minutes = self.tenants.get(&tenant).map_or(0.0, |tally| f64::from(tally.minutes));
-        let everywhere = (count(EVERYBODY) + 0.5) / (f64::from(self.all.minutes) + 1.0);
-        ((count(tenant) + 0.5 * everywhere) / (minutes + 0.5)).min(1.0)
-    }
-
     /// How likely it is that a key which shows something new shows this. A value that others of the tenant show has their
     /// share; one that nobody of the tenant ever showed has the chance that the tenant shows something new, times the
     /// same thing once more among everybody: a tenant of phones is not surprised by an address, a tenant of servers is.

@@ -13,7 +13,6 @@ use super::baseline::Baseline;
 use super::told::HOUR_US;
 use super::{Context, Detector, Entity, Finding, Severity, Window};
 use crate::minutes::{EntityKind, MINUTE_US};
-use crate::stats::lower_score;
 use crate::time;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -45,8 +44,7 @@ impl State {
         // Within an hour requests come in runs: what is due may have come already.
         let of_runs = if gap_us < HOUR_US { baseline.phi(Window::TenMinutes) } else { 0.0 };
         let phi = baseline.phi(Window::Hour).max(of_runs);
-        let r = 1.0 / (phi * 1.1 + 1.0 / baseline.counted().max(0.5));
-        let score = lower_score(0.0, expected, r);
+        let score = baseline.silence_score(expected, phi);
         if expected < Self::EXPECTED_MIN || score < context.levels.of(Window::Hour) {
             return None;
         }

@@ -11,7 +11,7 @@
 use super::baseline::Baseline;
 use super::told::HOUR_US;
 use super::{Context, Detector, Entity, Finding, Severity, Window};
-use crate::stats::{lower_score, real};
+use crate::stats::real;
 use crate::time;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -47,10 +47,8 @@ impl State {
         if expected < Self::EXPECTED_MIN {
             return None;
         }
-        let r = 1.0 / (baseline.phi(Window::Hour) * 1.1 + 1.0 / baseline.counted().max(0.5));
-        let score = lower_score(0.0, expected, r);
-        let level = context.levels.of(Window::Hour);
-        if score < level {
+        let score = baseline.silence_score(expected, baseline.phi(Window::Hour));
+        if score < context.levels.of(Window::Hour) {
             return None;
         }
         self.told_us = last_us;
