@@ -71,12 +71,16 @@ impl Default for Policy {
 pub struct Desk {
     policy: Policy,
     incidents: Incidents,
+    /// Incidents that something happened to since somebody looked whether they are worth a notice.
+    touched: BTreeSet<IncidentId>,
+    /// The minute of event time in which all of them were looked at last.
+    looked_minute: i64,
 }
 
 impl Desk {
     #[must_use]
-    pub const fn new(policy: Policy, incidents: Incidents) -> Self {
-        Self { policy, incidents }
+    pub fn new(policy: Policy, incidents: Incidents) -> Self {
+        Self { policy, incidents, touched: BTreeSet::new(), looked_minute: i64::MIN }
     }
 
     #[must_use]
@@ -103,10 +107,16 @@ impl Desk {
     }
 
     /// Event time has come to `watermark_us`: what has been quiet for long enough ends, and what lasts is told again.
+    /// All incidents are looked at once a minute of event time.
     pub fn advance(&mut self, watermark_us: i64) -> Vec<IncidentEvent> {
         self.incidents.advance_to(watermark_us);
         let clock_us = self.incidents.clock_us();
         let mut events = Vec::new();
+        let minute = clock_us.div_euclid(MINUTE_US);
+        if std::mem::replace(&mut self.looked_minute, minute) == minute {
+            return events;
+        }
+        self.touched.extend(self.incidents.iter().map(|incident| incident.id.clone()));
         let ended: Vec<(IncidentId, i64, i64)> = self
             .incidents
             .active()
@@ -128,15 +138,20 @@ impl Desk {
     /// Takes in what a person did, which is in the table already; returns what follows from it.
     pub fn hear(&mut self, event: &IncidentEvent) -> Vec<IncidentEvent> {
         let mut events = Vec::new();
-        self.incidents.apply(event);
+        self.apply(event);
         self.announce(&mut events);
         events
+    }
+
+    fn apply(&mut self, event: &IncidentEvent) {
+        self.incidents.apply(event);
+        self.touched.insert(event.incident.clone());
     }
 
     /// Takes in what the outbox did, numbered, so that it can be stored with the rest.
     pub fn enter(&mut self, incident: IncidentId, at_us: i64, what: Happening) -> IncidentEvent {
         let event = IncidentEvent { sequence: self.incidents.sequence() + 1, at_us, incident, what };
-        self.incidents.apply(&event);
+        self.apply(&event);
         event
     }
 
@@ -212,26 +227,28 @@ impl Desk {
             .then(|| format!("incident {} was called benign by {}", benign.incident, benign.by))
     }
 
-    /// Finds what is worth a notice, and what holds it back.
+    /// Finds what of the touched is worth a notice, and what holds it back.
     fn announce(&mut self, events: &mut Vec<IncidentEvent>) {
         let clock_us = self.incidents.clock_us();
+        let touched = std::mem::take(&mut self.touched);
+        let touched = touched.iter().filter_map(|id| self.incidents.get(id));
         let due: Vec<(IncidentId, NoticeAction, Severity)> =
-            self.incidents.iter().filter_map(|incident| self.due(incident, clock_us)).collect();
+            touched.filter_map(|incident| self.due(incident, clock_us)).collect();
         for (id, action, severity) in due {
             let Some(incident) = self.incidents.get(&id) else { continue };
+            let mut destinations = incident.told.clone();
+            if action == NoticeAction::Trigger && !self.policy.routes.is_empty() {
+                destinations.extend(self.policy.routes.destinations(&incident.labels(severity), severity));
+            }
+            if destinations.is_empty() {
+                continue;
+            }
             if action == NoticeAction::Trigger
                 && let Some(rule) = self.muted_by(incident, severity, clock_us)
             {
                 if incident.muted_by != rule {
                     self.record(id, Happening::Muted { rule }, events);
                 }
-                continue;
-            }
-            let mut destinations = incident.told.clone();
-            if action == NoticeAction::Trigger {
-                destinations.extend(self.policy.routes.destinations(&incident.labels(severity), severity));
-            }
-            if destinations.is_empty() {
                 continue;
             }
             let (notice, destinations) = (incident.notices + 1, destinations.into_iter().collect());

@@ -20,6 +20,12 @@ pub struct Route {
 pub struct Routes(pub Vec<Route>);
 
 impl Routes {
+    /// Whether nobody hears of anything.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Destinations by name, each once.
     #[must_use]
     pub fn destinations(&self, labels: &Labels, severity: Severity) -> BTreeSet<String> {

@@ -78,9 +78,15 @@ impl Minute {
             Ok(at) => self.causes[at].1 += &partial.sums,
             Err(at) => self.causes.insert(at, (partial.cause, partial.sums)),
         }
-        for value in partial.distinct() {
-            if let Err(at) = self.distinct.binary_search(&value) {
-                self.distinct.insert(at, value);
+        if self.distinct.is_empty() {
+            self.distinct.extend(partial.distinct());
+            self.distinct.sort_unstable();
+            self.distinct.dedup();
+        } else {
+            for value in partial.distinct() {
+                if let Err(at) = self.distinct.binary_search(&value) {
+                    self.distinct.insert(at, value);
+                }
             }
         }
         if *self.principal < *partial.principal {

@@ -1,6 +1,6 @@
 //! Partials read back, row by row: from a batch just made, or from the lake after a restart.
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::array::{Array as _, ArrayRef, AsArray as _, Int32Array, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
@@ -58,8 +58,11 @@ impl Partials {
             let values = column.values().as_string::<i32>();
             move |row: usize| column.key(row).map_or("", |code| values.value(code))
         };
+        // Names become values once a distinct name, not once a row.
+        let kinds = Decoded::of(self.0.column(1), EntityKind::named);
+        let causes = Decoded::of(self.0.column(5), RootCause::from_name);
         let minutes = self.0.column(0).as_primitive::<TimestampMicrosecondType>().values();
-        let (kinds, entities, tenants, principals, causes) = (text(1), text(2), text(3), text(4), text(5));
+        let (entities, tenants, principals) = (text(2), text(3), text(4));
         let sums = Sum::ALL.iter().map(|&sum| {
             let values = self.0.column(FIRST_SUM + sum as usize).as_primitive::<Int64Type>().values();
             (sum, values.as_ref())
@@ -73,15 +76,34 @@ impl Partials {
             let (from, to) = (usize::try_from(offsets[row]).ok()?, usize::try_from(offsets[row + 1]).ok()?);
             Some(Partial {
                 minute_us: minutes[row],
-                kind: EntityKind::named(kinds(row))?,
+                kind: kinds.get(row)?,
                 entity: entities(row),
                 tenant: tenants(row),
                 principal: principals(row),
-                cause: RootCause::from_name(causes(row)),
+                cause: causes.get(row),
                 sums: row_sums,
                 packed: packed.get(from..to)?,
             })
         })
+    }
+}
+
+/// A dictionary column whose values stand for something else.
+struct Decoded<'a, T> {
+    codes: &'a Int32Array,
+    values: Vec<Option<T>>,
+}
+
+impl<'a, T: Copy> Decoded<'a, T> {
+    fn of(column: &'a ArrayRef, value_of: impl Fn(&str) -> Option<T>) -> Self {
+        let column = column.as_dictionary::<Int32Type>();
+        let values = column.values().as_string::<i32>().iter().map(|name| value_of(name?)).collect();
+        Self { codes: column.keys(), values }
+    }
+
+    fn get(&self, row: usize) -> Option<T> {
+        let code = self.codes.is_valid(row).then(|| self.codes.value(row))?;
+        self.values.get(usize::try_from(code).ok()?).copied().flatten()
     }
 }
 
