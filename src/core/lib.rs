@@ -14,6 +14,7 @@
 // a closed set is matched by name, and a new variant makes the compiler list the places to visit.
 #![warn(clippy::wildcard_enum_match_arm)]
 
+pub mod access;
 pub mod config;
 pub mod fault;
 pub mod offsets;
