@@ -8,10 +8,12 @@
   } catch {
     // Storage is switched off: the system's theme holds.
   }
-  if (window.trustedTypes) {
-    window.trustedTypes.createPolicy('default', {
+  // The type checker's DOM does not know trusted types yet.
+  const { trustedTypes } = /** @type {any} */ (window)
+  if (trustedTypes) {
+    trustedTypes.createPolicy('default', {
       // Libraries empty an element by assigning ''. Everything else is an injection, and throws.
-      createHTML(text) {
+      createHTML(/** @type {string} */ text) {
         if (text === '') return ''
         throw new TypeError('no HTML strings here: build nodes')
       },

@@ -17,6 +17,7 @@ export function merge(before, delta) {
   const first = Date.parse(before.buckets[0] ?? delta.buckets[0])
   const last = Math.max(Date.parse(before.buckets.at(-1) ?? ''), ...touched.keys())
   const step = before.bucket_s * 1000
+  /** @type {number[]} */
   const starts = []
   for (let at = last; at >= first && starts.length < width; at -= step) starts.unshift(at)
   const old = new Map(before.buckets.map((bucket, index) => [Date.parse(bucket), index]))
@@ -95,10 +96,10 @@ export function sentence(data, live, now = Date.now()) {
   const hour = hourOfWeek(live ? now : data.to)
   const calm = open.length === 0 && (usual === null ? refused === 0 : perMinute <= Math.max(1, usual * 1.5))
   const amount = `${short(rounded(perMinute))} ${rounded(perMinute) === 1 ? 'refusal' : 'refusals'} a minute`
-  if (calm && usual !== null) return { first: `Quiet. ${amount}, usual for ${hour}.`, second: worst(data, wrong), quiet: true }
+  if (calm && usual !== null) return { first: `Quiet. ${amount}, usual for ${hour}.`, second: worst(wrong), quiet: true }
   const part = requests > 0 ? `, ${share(refused, requests)} of requests` : ''
   const expected = usual === null ? young(data) : ` Usual for ${hour}: ${short(rounded(usual))}.`
-  return { first: `${amount}${part}.${expected}`, second: [since(open, now), mostly(data), worst(data, wrong)].filter(Boolean).join(' '), quiet: false }
+  return { first: `${amount}${part}.${expected}`, second: [since(open, now), mostly(data), worst(wrong)].filter(Boolean).join(' '), quiet: false }
 }
 
 /** @param {Overview} data */
@@ -120,8 +121,8 @@ function mostly(data) {
   return `Mostly ${names.cause(top.cause)}${who ? ` (${who})` : ''}.`
 }
 
-/** @param {Overview} data @param {number} wrong */
-function worst(data, wrong) {
+/** @param {number} wrong */
+function worst(wrong) {
   if (wrong === 0) return ''
   return `${counted(wrong, 'request')} served that should have been refused.`
 }

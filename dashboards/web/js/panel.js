@@ -112,7 +112,10 @@ export function panel({ what, heading, tools, size = 'list', skeleton, load, sho
     const until = Date.now() + seconds * 1000
     const tick = () => {
       const left = Math.ceil((until - Date.now()) / 1000)
-      if (left <= 0) return reload()
+      if (left <= 0) {
+        void reload()
+        return
+      }
       say(text, `Too many requests. Next try in ${left} s.`)
       timers.push(setTimeout(tick, 1000))
     }
