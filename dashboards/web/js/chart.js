@@ -35,11 +35,14 @@ const base = (ink, sentence) => ({
   emphasis: { focus: 'none' },
 })
 
+/** Exactly these margins: by itself the library shifts a grid to make room for its labels, and lanes would not line up. */
+export const grid = (/** @type {any} */ margins) => ({ outerBoundsMode: 'none', ...margins })
+
 /** @param {Ink} ink @param {any} [more] */
 export const axis = (ink, more = {}) => ({
   axisLine: { lineStyle: { color: ink.edge } },
   axisTick: { lineStyle: { color: ink.edge } },
-  axisLabel: { color: ink.ink3, fontSize: 12, hideOverlap: true, ...more.axisLabel },
+  axisLabel: { color: ink.ink3, fontSize: 12, fontFamily: ink.font, hideOverlap: true, ...more.axisLabel },
   splitLine: { lineStyle: { color: ink.line, width: 1 } },
   ...Object.fromEntries(Object.entries(more).filter(([name]) => name !== 'axisLabel')),
 })

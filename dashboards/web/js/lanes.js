@@ -1,6 +1,6 @@
 // One time axis, several lanes, one crosshair through all: what it was, what it asked, what failed, what was found.
 
-import { axis, brush, tip, tooltip } from './chart.js'
+import { axis, brush, grid, tip, tooltip } from './chart.js'
 import { causeClass, swatch } from './catalog.js'
 import { SHAPES, token } from './classes.js'
 import { h } from './dom.js'
@@ -32,6 +32,7 @@ export function spans(states, from, to, field = 'status') {
   return list
 }
 
+const LANES = [{ top: 4, height: 22 }, { top: 40, height: 52 }, { top: 108, height: 68 }, { top: 188, height: 18 }]
 const GOOD = /^(active|created|enabled|rotated)/i
 
 /** @param {{data: Buckets, states: StateChange[], findings?: import('./shapes').Row[], name: string}} of @returns {import('./chart.js').Picture} */
@@ -49,23 +50,24 @@ export function lanes({ data, states, findings = [], name }) {
     scrub: { count: data.buckets.length, series: 1, text: (index) => `${counted(data.requests[index] ?? 0, 'request')}, ${bucketText(data, index).words}` },
     table: () => numbers(data, states),
     option: (ink) => {
-      const left = 72
-      const grids = [{ top: 4, height: 22 }, { top: 38, height: 56 }, { top: 106, height: 72 }, { top: 184, height: 20 }]
-      const label = (/** @type {string} */ text) => ({ name: text, nameLocation: 'middle', nameGap: 40, nameRotate: 0, nameTextStyle: { color: ink.ink2, align: 'right', fontSize: 12 } })
+      const left = 104
+      const grids = findings.length > 0 ? LANES : [LANES[0], LANES[1], LANES[2]]
+      const last = grids.length - 1
+      const label = (/** @type {string} */ text) => ({ name: text, nameLocation: 'middle', nameGap: 96, nameRotate: 0, nameTextStyle: { color: ink.ink2, align: 'left', fontSize: 12, fontFamily: ink.font } })
       return {
-        grid: grids.map((grid) => ({ left, right: 8, ...grid })),
+        grid: grids.map((lane) => grid({ left, right: 8, ...lane })),
         axisPointer: { link: [{ xAxisIndex: 'all' }], lineStyle: { color: ink.edge, type: 'solid' }, label: { show: false } },
         xAxis: grids.map((_, index) => axis(ink, {
           type: 'time', gridIndex: index, min: from, max: to, splitLine: { show: false },
-          axisTick: { show: index === 3 }, axisLine: { show: index > 0, lineStyle: { color: index === 3 ? ink.edge : ink.line } },
-          axisLabel: { show: index === 3, formatter: (/** @type {number} */ at) => (to - from > 36 * 3_600_000 ? when(at).replace(/ 00:00$/, '') : clock(at)) },
+          axisTick: { show: index === last }, axisLine: { show: index > 0, lineStyle: { color: index === last ? ink.edge : ink.line } },
+          axisLabel: { show: index === last, formatter: (/** @type {number} */ at) => (to - from > 36 * 3_600_000 ? when(at).replace(/ 00:00$/, '') : clock(at)) },
         })),
         yAxis: [
           { ...axis(ink, { splitLine: { show: false }, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { show: false } }), type: 'value', min: 0, max: 1, gridIndex: 0, ...label('state') },
-          { ...axis(ink, { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: short } }), type: 'value', min: 0, splitNumber: 2, minInterval: 1, gridIndex: 1, ...label('requests') },
-          { ...axis(ink, { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: short } }), type: 'value', min: 0, splitNumber: 2, minInterval: 1, gridIndex: 2, ...label('failures') },
+          { ...axis(ink, { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: short } }), type: 'value', min: 0, splitNumber: 1, minInterval: 1, gridIndex: 1, ...label('requests') },
+          { ...axis(ink, { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: short } }), type: 'value', min: 0, splitNumber: 1, minInterval: 1, gridIndex: 2, ...label('failures') },
           { ...axis(ink, { splitLine: { show: false }, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { show: false } }), type: 'value', min: 0, max: 1, gridIndex: 3, ...label('findings') },
-        ].map((one) => ({ ...one, nameGap: 36 })),
+        ].slice(0, grids.length),
         tooltip: tooltip(ink, (params) => {
           const list = Array.isArray(params) ? params : [params]
           const bar = list.find((one) => one.seriesType === 'bar')
@@ -91,7 +93,7 @@ export function lanes({ data, states, findings = [], name }) {
           },
           { id: 'requests', name: 'Requests', type: 'bar', xAxisIndex: 1, yAxisIndex: 1, barWidth: '100%', itemStyle: { color: ink.edge, borderColor: ink.surface, borderWidth: 0.5 }, emphasis: { disabled: true }, data: data.requests.map((count, index) => [middle(index), count]) },
           ...dense(data).map((series) => ({ id: series.class, name: causeClass(series.class), type: 'bar', stack: 'failures', xAxisIndex: 2, yAxisIndex: 2, barWidth: '100%', emphasis: { disabled: true }, itemStyle: { color: ink.of(`c-${series.class}`), borderColor: ink.surface, borderWidth: 0.5 }, data: series.counts.map((count, index) => [middle(index), count]) })),
-          { id: 'findings', name: 'Findings', type: 'scatter', xAxisIndex: 3, yAxisIndex: 3, symbolSize: 11, data: findings.map((finding) => foundPoint(finding, ink)).filter((point) => point.value[0] >= from && point.value[0] <= to) },
+          ...(findings.length === 0 ? [] : [{ id: 'findings', name: 'Findings', type: 'scatter', xAxisIndex: 3, yAxisIndex: 3, symbolSize: 11, data: findings.map((finding) => foundPoint(finding, ink)).filter((point) => point.value[0] >= from && point.value[0] <= to) }]),
         ],
       }
     },

@@ -4,6 +4,7 @@ import { isRefusal, ORDER, token } from './classes.js'
 import { counted, share, short } from './numbers.js'
 import { clock, hourOfWeek, instant, when } from './times.js'
 import * as names from './catalog.js'
+import { ranked } from './severity.js'
 
 /** @typedef {import('./shapes').Overview} Overview */
 /** @typedef {import('./shapes').Delta} Delta */
@@ -96,10 +97,10 @@ export function sentence(data, live, now = Date.now()) {
   const hour = hourOfWeek(live ? now : data.to)
   const calm = open.length === 0 && (usual === null ? refused === 0 : perMinute <= Math.max(1, usual * 1.5))
   const amount = `${short(rounded(perMinute))} ${rounded(perMinute) === 1 ? 'refusal' : 'refusals'} a minute`
-  if (calm && usual !== null) return { first: `Quiet. ${amount}, usual for ${hour}.`, second: worst(wrong), quiet: true }
+  if (calm && usual !== null) return { first: `Quiet. ${amount}, usual for ${hour}.`, second: servedWrong(wrong), quiet: true }
   const part = requests > 0 ? `, ${share(refused, requests)} of requests` : ''
   const expected = usual === null ? young(data) : ` Usual for ${hour}: ${short(rounded(usual))}.`
-  return { first: `${amount}${part}.${expected}`, second: [since(open, now), mostly(data), worst(wrong)].filter(Boolean).join(' '), quiet: false }
+  return { first: `${amount}${part}.${expected}`, second: [since(open, now), mostly(data), servedWrong(wrong)].filter(Boolean).join(' '), quiet: false }
 }
 
 /** @param {Overview} data */
@@ -109,8 +110,8 @@ const young = (data) => data.usual_days_seen === undefined
 
 /** @param {import('./shapes').Incident[]} open @param {number} now */
 function since(open, now) {
-  const first = open.map((incident) => Date.parse(incident.since)).filter(Number.isFinite).sort((a, b) => a - b)[0]
-  return first === undefined ? '' : `Since ${when(first, { now })}.`
+  const worst = ranked(open.filter((incident) => incident.status === 'open'))[0] ?? open[0]
+  return worst ? `Since ${when(worst.since, { now })}.` : ''
 }
 
 /** @param {Overview} data */
@@ -122,7 +123,7 @@ function mostly(data) {
 }
 
 /** @param {number} wrong */
-function worst(wrong) {
+function servedWrong(wrong) {
   if (wrong === 0) return ''
   return `${counted(wrong, 'request')} served that should have been refused.`
 }

@@ -1,7 +1,7 @@
 // The rows of an answer, as a table or as a chart that its shape suggests: a time and numbers are lines, a word and a
 // number are bars.
 
-import { axis, figure, tip, tooltip } from './chart.js'
+import { axis, figure, grid, tip, tooltip } from './chart.js'
 import { causeClass, causeTag, classTag, deniedBy } from './catalog.js'
 import { ORDER } from './classes.js'
 import { diagnoseHref, entityHref } from './address.js'
@@ -105,7 +105,7 @@ function lines(name, time, measures, word, rows) {
     sentence: `${name}: ${groups.map((group) => group.name).slice(0, 4).join(', ')} by ${time.label ?? time.key}`,
     scrub: { count: first.length, text: (/** @type {number} */ index) => `${when(first[index]?.[0])}, ${full(first[index]?.[1])}` },
     option: (/** @type {import('./chart.js').Ink} */ ink) => ({
-      grid: { left: 52, right: 12, top: 12, bottom: 24 },
+      grid: grid({ left: 52, right: 12, top: 12, bottom: 24 }),
       xAxis: axis(ink, { type: 'time', splitLine: { show: false }, axisLabel: { formatter: (/** @type {number} */ at) => clock(at) } }),
       yAxis: axis(ink, { type: 'value', splitNumber: 3, axisLine: { show: false }, axisLabel: { formatter: (/** @type {number} */ value) => short(value) } }),
       tooltip: tooltip(ink, (params) => tip(when(params[0]?.value?.[0], { to: 'second' }), params.map((/** @type {any} */ one) => ({ name: one.seriesName, value: full(one.value[1]) }))), { trigger: 'axis' }),
@@ -122,7 +122,7 @@ function ranking(name, word, measure, rows) {
     sentence: `${name}: ${measure.label ?? measure.key} by ${word.label ?? word.key}, ${list.length} of ${full(rows.length)}`,
     scrub: { count: list.length, text: (/** @type {number} */ index) => `${label(list[index]?.name ?? '')}, ${full(list[index]?.value)}` },
     option: (/** @type {import('./chart.js').Ink} */ ink) => ({
-      grid: { left: Math.min(180, ink.width / 3), right: 56, top: 8, bottom: 24 },
+      grid: grid({ left: Math.min(180, ink.width / 3), right: 56, top: 8, bottom: 24 }),
       xAxis: axis(ink, { type: 'value', min: 0, splitNumber: 3, axisLabel: { formatter: (/** @type {number} */ value) => short(value) } }),
       yAxis: axis(ink, { type: 'category', inverse: true, data: list.map((one) => label(one.name)), axisTick: { show: false }, axisLabel: { color: ink.ink, width: Math.min(168, ink.width / 3 - 12), overflow: 'truncate' } }),
       tooltip: tooltip(ink, (params) => tip(params[0]?.name ?? '', [{ name: measure.label ?? measure.key, value: full(params[0]?.value) }]), { trigger: 'axis', axisPointer: { type: 'none' } }),

@@ -4,7 +4,7 @@
 import { sqlHref } from './address.js'
 import { causeClass, swatch } from './catalog.js'
 import { DECALS } from './classes.js'
-import { axis, brush, tip, tooltip } from './chart.js'
+import { axis, brush, grid, tip, tooltip } from './chart.js'
 import { h } from './dom.js'
 import { full, short } from './numbers.js'
 import { bucketText, complete, dense, refusals } from './overview.js'
@@ -53,7 +53,7 @@ export function stack({ data, markers = [], incidents = [], only = null, yMax = 
     scrub: { count: data.buckets.length, text: (index) => bucketText(data, index).words },
     table: () => numbers(data, markers, tenant),
     option: (ink) => ({
-      grid: { left: 44, right: 8, top: 20, bottom: 24 },
+      grid: grid({ left: 44, right: 8, top: 20, bottom: 24 }),
       xAxis: axis(ink, { type: 'time', min: from, max: to, splitLine: { show: false }, axisLabel: { formatter: (/** @type {number} */ at) => tick(at, to - from) } }),
       yAxis: axis(ink, { type: 'value', min: 0, max: yMax > 0 ? yMax : undefined, splitNumber: 3, minInterval: 1, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: (/** @type {number} */ value) => short(value) } }),
       tooltip: tooltip(ink, (params) => {
@@ -81,7 +81,7 @@ export function stack({ data, markers = [], incidents = [], only = null, yMax = 
 /** @param {import('./chart.js').Ink} ink @param {{since: string, last_at: string, title: string, status: string}[]} incidents
  *  @param {{at: number, titles: string[]}[]} groups @param {number} from @param {number} to */
 function marks(ink, incidents, groups, from, to) {
-  const areas = incidents.map((incident) => ({ from: Math.max(from, Date.parse(incident.since)), to: Math.min(to, incident.status === 'resolved' ? Date.parse(incident.last_at) : to) })).filter((area) => area.to > area.from).slice(0, 3)
+  const areas = incidents.map((incident) => ({ from: Math.max(from, Date.parse(incident.since)), to: Math.min(to, incident.status === 'resolved' ? Date.parse(incident.last_at) : to) })).filter((area) => area.to > area.from).slice(0, 1)
   return {
     markArea: { silent: true, itemStyle: { color: ink.faded(ink.ink, 0.06) }, data: areas.map((area) => [{ xAxis: area.from }, { xAxis: area.to }]) },
     markLine: {

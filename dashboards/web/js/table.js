@@ -94,9 +94,10 @@ export function table({ caption, columns, rows, sort = null, onSort, rowHref, sh
       const is = order?.replace(/^-/, '') === column.key
       const direction = is ? (order?.startsWith('-') ? 'descending' : 'ascending') : null
       const label = column.label ?? column.key
-      const button = h('button', { type: 'button', title: column.meaning, onclick: () => turn(column) }, label,
-        column.unit ? h('span', { class: 'unit' }, ` ${column.unit}`) : null,
-        h('span', { class: 'arrow', 'aria-hidden': 'true' }, is ? (direction === 'descending' ? '▼' : '▲') : ''))
+      const arrow = is ? h('span', { class: 'arrow', 'aria-hidden': 'true' }, direction === 'descending' ? '▼' : '▲') : null
+      const words = [label, column.unit ? h('span', { class: 'unit' }, ` ${column.unit}`) : null]
+      // The arrow of a number stands before it, so that header and numbers end on one line.
+      const button = h('button', { type: 'button', title: column.meaning, onclick: () => turn(column) }, column.numeric ? [arrow, ' ', words] : [words, ' ', arrow])
       return h('th', { scope: 'col', class: column.numeric ? 'number' : null, 'aria-sort': direction }, button)
     }))
     const list = sorted()

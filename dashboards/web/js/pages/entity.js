@@ -21,6 +21,9 @@ import { when } from '../times.js'
 const KINDS = /** @type {Record<string, string>} */ ({ key: 'Key', principal: 'User', tenant: 'Tenant', network: 'Network', route: 'Route' })
 const NEW_MS = 86_400_000
 
+/** The question of each kind, and the parameter that asks it. */
+const WHAT_IF = /** @type {Record<string, [string, string]>} */ ({ key: ['What if revoked?', 'revoke_key'], principal: ['What if deactivated?', 'disable_principal'], tenant: ['What if suspended?', 'suspend_tenant'] })
+
 /** @returns {import('../shapes').Page} */
 export function open() {
   const [, kind, ...rest] = parts()
@@ -47,7 +50,7 @@ export function open() {
 
   const root = h('div', { class: 'page entity' }, heading, lead, h('div', { class: 'row acts' },
     h('a', { class: 'button', href: diagnoseHref(kind, name) }, 'Diagnose'), h('a', { class: 'button', href: auditHref() }, 'Audit trail'),
-    ['key', 'principal', 'tenant'].includes(kind) ? h('button', { type: 'button', onclick: whatIf }, whatIfLabel()) : null), what, alerts, page.root)
+    WHAT_IF[kind] ? h('button', { type: 'button', onclick: whatIf }, WHAT_IF[kind][0]) : null), what, alerts, page.root)
 
   function auditHref() {
     return kind === 'tenant' ? href('/audit', { tenant: name }) : href('/audit', { [kind === 'principal' ? 'who' : 'key']: name })
@@ -101,21 +104,16 @@ export function open() {
     return table({ caption: `${capital(name_)} of ${name}`, columns, rows })
   }
 
-  const whatIfWords = /** @type {Record<string, [string, string]>} */ ({ key: ['What if revoked?', 'revoke_key'], principal: ['What if deactivated?', 'disable_principal'], tenant: ['What if suspended?', 'suspend_tenant'] })
-  function whatIfLabel() {
-    return whatIfWords[kind]?.[0] ?? ''
-  }
-
   async function whatIf() {
-    if (!whatIfWords[kind]) return
+    if (!WHAT_IF[kind]) return
     fill(what, h('p', { class: 'hint' }, 'Reading the traffic of the last days…'))
     try {
-      const found = /** @type {any} */ (await get(href('/v1/what-if', { [whatIfWords[kind][1]]: name })))
+      const found = /** @type {any} */ (await get(href('/v1/what-if', { [WHAT_IF[kind][1]]: name })))
       const flows = /** @type {any[]} */ (found?.flows ?? found?.callers ?? (Array.isArray(found) ? found : []))
       fill(what, flows.length === 0 ? empty('Nothing would break: no caller used it in the last days.') : [h('p', null, `${counted(flows.length, 'caller')} would break.`), table({ caption: 'Who would break', columns: columnsOf(flows), rows: flows })])
     } catch (error) {
       const missing = error instanceof Failure && error.kind === 'missing'
-      fill(what, h('p', { class: 'hint' }, missing ? ['Ask on the command line: ', h('code', null, `claviger what-if --${whatIfWords[kind][1].replaceAll('_', '-')} ${name}`)] : error instanceof Failure ? `${error.title} ${error.hint}` : 'The answer cannot be read.'))
+      fill(what, h('p', { class: 'hint' }, missing ? ['Ask on the command line: ', h('code', null, `claviger what-if --${WHAT_IF[kind][1].replaceAll('_', '-')} ${name}`)] : error instanceof Failure ? `${error.title} ${error.hint}` : 'The answer cannot be read.'))
     }
   }
 

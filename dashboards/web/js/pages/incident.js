@@ -167,8 +167,10 @@ export function open() {
   }
 
   /** @param {IncidentPage} found */
-  const hit = (found) => [counted(found.keys, 'key'), counted(found.principals, 'user'), found.tenant ? `tenant ${found.tenant}` : null, counted(found.failures, 'failure'), `last ${when(found.last_at, { to: 'second' })} (${ago(found.last_at)})`]
-    .filter(Boolean).join(' · ')
+  function hit(found) {
+    return [counted(found.keys, 'key'), counted(found.principals, 'user'), found.tenant ? `tenant ${found.tenant}` : null, counted(found.failures, 'failure'), `last ${when(found.last_at, { to: 'second' })} (${ago(found.last_at)})`]
+      .filter(Boolean).join(' · ')
+  }
 
   /** @param {IncidentPage} found */
   function runbook(found) {

@@ -157,7 +157,7 @@ export function open() {
       yMax = 0
     }
     yMax = ceiling(data, only, yMax)
-    const picture = stack({ data, markers: data.markers.filter((marker) => marker.kind !== 'incident'), incidents: data.incidents, only, yMax, tenant: param('tenant') })
+    const picture = stack({ data, markers: data.markers.filter((marker) => marker.kind !== 'incident'), incidents: ranked(data.incidents.filter((incident) => incident.status === 'open')), only, yMax, tenant: param('tenant') })
     if (chart) chart.update(picture)
     else {
       chart = figure(picture, {
