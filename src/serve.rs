@@ -8,8 +8,11 @@
 //! listen beyond loopback without authentication and TLS, unless told that a proxy before it does both.
 
 pub mod api;
+mod ask;
 pub mod authorized;
 mod bridge;
+mod catalog;
+mod dashboard;
 mod describe;
 pub mod extract;
 pub mod gate;
@@ -17,6 +20,7 @@ pub mod headers;
 pub mod health;
 pub mod limits;
 pub mod problem;
+mod sql;
 pub mod table;
 
 use std::net::{SocketAddr, TcpListener};
