@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use claviger_core::lake::TableName;
+use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -13,17 +14,21 @@ use futures::future::BoxFuture;
 
 use super::Lake;
 use super::error::LakeError;
+use super::log;
 use super::table::Table;
 
 /// Operators that hold more than this spill to the temporary folder.
 const MEMORY_BYTES_MAX: usize = 512 << 20;
 
 impl Lake {
-    /// Every table, at its newest version.
+    /// Every table, at its newest version. A lake of an earlier version lacks the newer ones until it is written to.
     pub(super) async fn tables(&self) -> Result<Vec<Table>, LakeError> {
         let mut tables = Vec::with_capacity(TableName::ALL.len());
-        for name in TableName::ALL {
-            tables.push(self.table(*name).await?);
+        for &name in TableName::ALL {
+            let log_store = self.log_store(name)?;
+            if log::newest_commit(name, log_store.object_store(None).as_ref()).await?.is_some() {
+                tables.push(self.table(name).await?);
+            }
         }
         Ok(tables)
     }
@@ -34,6 +39,18 @@ impl Lake {
     /// When a table cannot be read.
     pub async fn session(&self) -> Result<SessionContext, LakeError> {
         session_over(&self.tables().await?).await
+    }
+
+    /// As [`Lake::query`], with a typed value for each `$name` in the statement.
+    ///
+    /// # Errors
+    /// As [`Lake::query`].
+    pub fn query_with<'a>(
+        &'a self,
+        sql: &'a str,
+        parameters: Vec<(String, ScalarValue)>,
+    ) -> BoxFuture<'a, Result<SendableRecordBatchStream, LakeError>> {
+        async move { select_with(&self.session().await?, sql, parameters).await }.boxed()
     }
 
     /// Runs one SELECT statement over the tables at their newest versions.
@@ -73,9 +90,18 @@ pub(super) fn select<'a>(
     session: &'a SessionContext,
     sql: &'a str,
 ) -> BoxFuture<'a, Result<SendableRecordBatchStream, LakeError>> {
+    select_with(session, sql, Vec::new())
+}
+
+fn select_with<'a>(
+    session: &'a SessionContext,
+    sql: &'a str,
+    parameters: Vec<(String, ScalarValue)>,
+) -> BoxFuture<'a, Result<SendableRecordBatchStream, LakeError>> {
     async move {
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let plan = session.sql_with_options(sql, read_only).await.map_err(|source| LakeError::Refused { source })?;
+        let plan = plan.with_param_values(parameters).map_err(|source| LakeError::Refused { source })?;
         plan.execute_stream().await.map_err(|source| LakeError::Query { source })
     }
     .boxed()
