@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use claviger_core::access::TenantScope;
 use claviger_core::fault::{Blame, Fault};
 use claviger_core::report::{Binding, Report, ReportError, Value};
 use datafusion::common::ScalarValue;
-use datafusion::execution::SendableRecordBatchStream;
 use rust_embed::RustEmbed;
 
-use crate::lake::{Lake, LakeError};
+use crate::query::{Answer, Queries, QueryError, Question, Trust};
 
 #[derive(RustEmbed)]
 #[folder = "queries/"]
@@ -90,18 +90,20 @@ fn sql_files(folder: &Path) -> Result<Vec<PathBuf>, ReportsError> {
     Ok(files)
 }
 
-/// The answer of a report, as it comes. `now` (UTC microseconds) is what relative times are relative to.
+/// Starts a report for a caller who may see `tenants`. `now` (UTC microseconds) is what relative times are relative to.
 ///
 /// # Errors
-/// What was given does not fit the report, or the lake cannot be read.
+/// What was given does not fit the report, or the engine refuses.
 pub async fn run(
-    lake: &Lake,
+    queries: &Queries,
     report: &Report,
     given: &[(String, String)],
+    tenants: &TenantScope,
     now: i64,
-) -> Result<SendableRecordBatchStream, ReportsError> {
-    let bindings = report.bind(given, now).map_err(ReportsError::Report)?;
-    lake.query_with(&report.sql, scalars(bindings)).await.map_err(ReportsError::Lake)
+) -> Result<Answer, ReportsError> {
+    let parameters = scalars(report.bind(given, now).map_err(ReportsError::Report)?);
+    let question = Question { sql: &report.sql, parameters: &parameters, tenants, trust: Trust::Own };
+    queries.run(question).await.map_err(ReportsError::Query)
 }
 
 /// Values as the engine binds them to `$name`.
@@ -128,7 +130,7 @@ pub enum ReportsError {
     #[error(transparent)]
     Report(ReportError),
     #[error(transparent)]
-    Lake(LakeError),
+    Query(QueryError),
     #[error("there is no report `{name}`")]
     NoSuchReport { name: String, alike: Vec<String> },
     #[error("cannot read reports from `{}`", path.display())]
@@ -139,7 +141,7 @@ impl Fault for ReportsError {
     fn hint(&self) -> String {
         match self {
             Self::Report(error) => error.hint(),
-            Self::Lake(error) => error.hint(),
+            Self::Query(error) => error.hint(),
             Self::NoSuchReport { alike, .. } if alike.is_empty() => {
                 "`claviger report --list` names them all".to_owned()
             }
@@ -151,7 +153,7 @@ impl Fault for ReportsError {
     fn blame(&self) -> Blame {
         match self {
             Self::Report(error) => error.blame(),
-            Self::Lake(error) => error.blame(),
+            Self::Query(error) => error.blame(),
             Self::NoSuchReport { .. } | Self::Unreadable { .. } => Blame::Operator,
         }
     }

@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
+use claviger_core::access::TenantScope;
 use claviger_core::report::{Default, Group, Kind, Report};
 
 use super::query::{self, Output};
 use super::{Answer, Failure, print};
 use crate::lake::Lake;
+use crate::query::{Limits, Queries};
 use crate::report::{self, Reports};
 
 /// A named report on a lake
@@ -28,6 +30,9 @@ pub(super) struct ReportArguments {
     /// A parameter of the report; may be given several times
     #[arg(long = "param", value_name = "NAME=VALUE", value_parser = parse_parameter)]
     parameters: Vec<(String, String)>,
+    /// See only this tenant's rows, as a caller of that tenant would
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
     /// How to write the result
     #[arg(long, value_enum, default_value_t = Output::Table)]
     output: Output,
@@ -70,9 +75,11 @@ pub(super) fn report(arguments: ReportArguments) -> Result<Answer, Failure> {
 
 async fn run(lake: String, report: Report, arguments: ReportArguments) -> Result<Answer, Failure> {
     let lake = Lake::open_existing(&lake, Lake::DEFAULT_PIPELINE, &HashMap::new()).await?;
+    let queries = Queries::new(lake, Limits::operator())?;
+    let tenants = arguments.tenant.map_or(TenantScope::All, TenantScope::One);
     let now = chrono::Utc::now().timestamp_micros();
-    let rows = report::run(&lake, &report, &arguments.parameters, now).await?;
-    query::seen(query::write(rows, arguments.output, arguments.out.as_deref()).await)
+    let answer = report::run(&queries, &report, &arguments.parameters, &tenants, now).await?;
+    query::seen(query::write(answer.rows, arguments.output, arguments.out.as_deref()).await)
 }
 
 fn list(reports: &Reports) -> String {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use claviger_core::lake::TableName;
-use datafusion::common::ScalarValue;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::execution::context::SQLOptions;
 use datafusion::execution::memory_pool::FairSpillPool;
@@ -39,18 +38,6 @@ impl Lake {
     /// When a table cannot be read.
     pub async fn session(&self) -> Result<SessionContext, LakeError> {
         session_over(&self.tables().await?).await
-    }
-
-    /// As [`Lake::query`], with a typed value for each `$name` in the statement.
-    ///
-    /// # Errors
-    /// As [`Lake::query`].
-    pub fn query_with<'a>(
-        &'a self,
-        sql: &'a str,
-        parameters: Vec<(String, ScalarValue)>,
-    ) -> BoxFuture<'a, Result<SendableRecordBatchStream, LakeError>> {
-        async move { select_with(&self.session().await?, sql, parameters).await }.boxed()
     }
 
     /// Runs one SELECT statement over the tables at their newest versions.
@@ -90,18 +77,9 @@ pub(super) fn select<'a>(
     session: &'a SessionContext,
     sql: &'a str,
 ) -> BoxFuture<'a, Result<SendableRecordBatchStream, LakeError>> {
-    select_with(session, sql, Vec::new())
-}
-
-fn select_with<'a>(
-    session: &'a SessionContext,
-    sql: &'a str,
-    parameters: Vec<(String, ScalarValue)>,
-) -> BoxFuture<'a, Result<SendableRecordBatchStream, LakeError>> {
     async move {
         let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
         let plan = session.sql_with_options(sql, read_only).await.map_err(|source| LakeError::Refused { source })?;
-        let plan = plan.with_param_values(parameters).map_err(|source| LakeError::Refused { source })?;
         plan.execute_stream().await.map_err(|source| LakeError::Query { source })
     }
     .boxed()

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use claviger::lake::Lake;
+use claviger::query::{Limits, Queries};
 use claviger_core::alert::{Claim, Happening, IncidentEvent, IncidentId, NoticeAction};
 use claviger_core::cause::RootCause;
 use claviger_core::detect::{Detector, Entity, Finding, Severity};
@@ -21,13 +22,13 @@ pub(super) const NOW_US: i64 = 1_795_521_600_000_000;
 /// 2026-11-24T06:31:00Z: a user was deleted a minute before.
 const TROUBLE_US: i64 = NOW_US - 329 * MINUTE_US;
 
-pub(super) async fn fixed_lake() -> &'static Lake {
-    static LAKE: OnceCell<(tempfile::TempDir, Lake)> = OnceCell::const_new();
-    let (_, lake) = LAKE.get_or_init(make).await;
-    lake
+pub(super) async fn fixed_lake() -> &'static Queries {
+    static LAKE: OnceCell<(tempfile::TempDir, Queries)> = OnceCell::const_new();
+    let (_, queries) = LAKE.get_or_init(make).await;
+    queries
 }
 
-async fn make() -> (tempfile::TempDir, Lake) {
+async fn make() -> (tempfile::TempDir, Queries) {
     let folder = tempfile::tempdir().unwrap();
     replay(folder.path());
     let lake = folder.path().join("lake");
@@ -36,7 +37,9 @@ async fn make() -> (tempfile::TempDir, Lake) {
     lake.record_findings(NOW_US, &claims).await.unwrap();
     let events = incident_events(&claims);
     lake.record_incidents(events.last().unwrap().sequence, &events).await.unwrap();
-    (folder, lake)
+    // Tests wait for one another at its door, and on a busy machine for long.
+    let limits = Limits { concurrent: 8, waiting: 64, ..Limits::operator() };
+    (folder, Queries::new(lake, limits).unwrap())
 }
 
 /// The frames of all causes, then those of the second company.
