@@ -11,6 +11,7 @@ mod identity;
 mod incidents;
 mod query;
 mod replay;
+mod report;
 mod run;
 mod service;
 
@@ -34,6 +35,7 @@ enum Command {
     Run(run::RunArguments),
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
+    Report(report::ReportArguments),
     CheckLake(check_lake::CheckLakeArguments),
     /// Validates identity snapshots and shows what changed between them
     Identity(identity::Identity),
@@ -67,6 +69,7 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
+        Command::Report(arguments) => report::report(arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),

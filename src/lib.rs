@@ -22,6 +22,8 @@ pub mod alert;
 
 pub mod pipeline;
 
+pub mod report;
+
 pub mod serve;
 
 pub mod demo;

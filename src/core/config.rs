@@ -49,6 +49,7 @@ pub struct Config {
     pub lake: Lake,
     pub detect: Detect,
     pub alert: Alert,
+    pub reports: Reports,
     pub serve: Serve,
     pub pipeline: Pipeline,
     pub telemetry: Telemetry,
@@ -140,6 +141,13 @@ pub struct Lake {
     pub compact_joined_bytes_max: Bytes,
     pub checkpoint_commits: u64,
     pub vacuum_retention_ms: Millis,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reports {
+    /// Folder of an operator's own query files; empty for none.
+    pub dir: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

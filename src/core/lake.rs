@@ -20,7 +20,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::alert::{FINDING_SCHEMA, INCIDENT_SCHEMA};
 use crate::event::{ColumnKind, Events};
-use crate::identity::IDENTITY_HISTORY_SCHEMA;
+use crate::identity::{DIRECTORY_KEY_SCHEMA, DIRECTORY_ROUTE_SCHEMA, IDENTITY_HISTORY_SCHEMA};
 use crate::minutes::MINUTE_SCHEMA;
 use crate::offsets::{Offset, OffsetSpan, Stream};
 use crate::reject::REJECT_SCHEMA;
@@ -36,6 +36,8 @@ pub enum TableName {
     Rejects,
     EntityMinutes,
     IdentityHistory,
+    DirectoryKeys,
+    DirectoryRoutes,
     Findings,
     Incidents,
     Gaps,
@@ -51,6 +53,8 @@ impl TableName {
         Self::Rejects,
         Self::EntityMinutes,
         Self::IdentityHistory,
+        Self::DirectoryKeys,
+        Self::DirectoryRoutes,
         Self::Findings,
         Self::Incidents,
         Self::Gaps,
@@ -63,6 +67,8 @@ impl TableName {
             Self::Rejects => "rejects",
             Self::EntityMinutes => "entity_minutes",
             Self::IdentityHistory => "identity_history",
+            Self::DirectoryKeys => "directory_keys",
+            Self::DirectoryRoutes => "directory_routes",
             Self::Findings => "findings",
             Self::Incidents => "incidents",
             Self::Gaps => "gaps",
@@ -77,6 +83,8 @@ impl TableName {
             Self::Rejects => Arc::clone(&REJECT_SCHEMA),
             Self::EntityMinutes => Arc::clone(&MINUTE_SCHEMA),
             Self::IdentityHistory => Arc::clone(&IDENTITY_HISTORY_SCHEMA),
+            Self::DirectoryKeys => Arc::clone(&DIRECTORY_KEY_SCHEMA),
+            Self::DirectoryRoutes => Arc::clone(&DIRECTORY_ROUTE_SCHEMA),
             Self::Findings => Arc::clone(&FINDING_SCHEMA),
             Self::Incidents => Arc::clone(&INCIDENT_SCHEMA),
             Self::Gaps => Arc::clone(&GAP_SCHEMA),
@@ -91,6 +99,7 @@ impl TableName {
             Self::Rejects => "ingested_at",
             Self::EntityMinutes => "minute",
             Self::IdentityHistory => "noticed_as_of",
+            Self::DirectoryKeys | Self::DirectoryRoutes => "as_of",
             Self::Findings => "from_at",
             Self::Incidents => "at",
             Self::Gaps => "declared_at",
@@ -105,6 +114,8 @@ impl TableName {
             Self::Rejects => &["ingested_at"],
             Self::EntityMinutes => &["entity_kind", "entity", "minute"],
             Self::IdentityHistory => &["kind", "id", "at"],
+            Self::DirectoryKeys => &["tenant_id", "key_id", "as_of"],
+            Self::DirectoryRoutes => &["template", "method"],
             Self::Findings => &["detector", "entity", "from_at"],
             Self::Incidents => &["incident_id", "sequence"],
             Self::Gaps => &["topic", "partition", "begin"],

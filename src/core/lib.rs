@@ -57,4 +57,6 @@ pub mod catalog;
 
 pub mod ingest;
 
+pub mod report;
+
 pub mod keymisuse;

@@ -32,10 +32,14 @@ pub(super) enum Sight {
 
 pub(super) const fn sight(table: TableName) -> Sight {
     match table {
-        TableName::Events | TableName::EntityMinutes | TableName::Findings | TableName::Incidents => {
-            Sight::Tenant { column: "tenant_id" }
+        TableName::Events
+        | TableName::EntityMinutes
+        | TableName::DirectoryKeys
+        | TableName::Findings
+        | TableName::Incidents => Sight::Tenant { column: "tenant_id" },
+        TableName::Rejects | TableName::IdentityHistory | TableName::DirectoryRoutes | TableName::Gaps => {
+            Sight::Operator
         }
-        TableName::Rejects | TableName::IdentityHistory | TableName::Gaps => Sight::Operator,
     }
 }
 

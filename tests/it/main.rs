@@ -15,5 +15,6 @@ mod kafka;
 mod lake;
 mod pipeline;
 mod replay;
+mod reports;
 mod serve;
 mod telemetry;
