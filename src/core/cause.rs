@@ -2,6 +2,8 @@
 //!
 //! Source: the cause table of the project's domain reference. One request has one primary cause.
 
+mod words;
+
 /// The group a cause belongs to; also what a dashboard colours by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CauseClass {

@@ -54,4 +54,6 @@ pub mod lake;
 
 pub mod ingest;
 
+pub mod diagnose;
+
 pub mod keymisuse;
