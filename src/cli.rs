@@ -7,8 +7,10 @@ mod bench;
 mod check_config;
 mod check_lake;
 mod demo;
+mod diagnose;
 mod identity;
 mod incidents;
+mod known;
 mod query;
 mod replay;
 mod run;
@@ -34,6 +36,7 @@ enum Command {
     Run(run::RunArguments),
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
+    Diagnose(diagnose::DiagnoseArguments),
     CheckLake(check_lake::CheckLakeArguments),
     /// Validates identity snapshots and shows what changed between them
     Identity(identity::Identity),
@@ -67,6 +70,7 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
+        Command::Diagnose(arguments) => diagnose::run(&arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),

@@ -20,6 +20,8 @@ pub mod alert;
 
 pub mod pipeline;
 
+pub mod diagnose;
+
 pub mod serve;
 
 pub mod demo;

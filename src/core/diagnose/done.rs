@@ -30,7 +30,9 @@ fn whose(cause: RootCause, scene: &Scene<'_>) -> String {
         of(Column::UserAgent, scene.text(Column::UserAgent)),
     ]
     .concat();
-    let first = |choices: &[&String]| choices.iter().find(|text| !text.is_empty()).map_or(String::new(), |text| (*text).clone());
+    let first = |choices: &[&String]| {
+        choices.iter().find(|text| !text.is_empty()).map_or(String::new(), |text| (*text).clone())
+    };
     match cause.class() {
         CauseClass::Account | CauseClass::Limits => first(&[&tenant, &principal, &key, &client]),
         CauseClass::Platform | CauseClass::None => match cause {

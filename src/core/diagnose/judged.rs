@@ -36,7 +36,7 @@ impl Judged {
         if undecided && decided_now && today.confidence > Some(Confidence::Possible) {
             return Self { denied_by: stored.denied_by, ..today };
         }
-        let differs = decided_now && now != before;
+        let differs = decided_now && now != before && stored.reason.is_none();
         Self { today: now.filter(|_| differs), ..stored }
     }
 

@@ -21,7 +21,8 @@ pub fn page(diagnosis: &Diagnosis) -> String {
     text.wrapped("", &diagnosis.verdict.sentence);
     text.line(&standing(diagnosis));
     if !diagnosis.others.is_empty() {
-        let others = diagnosis.others.iter().map(|other| format!("{} {} ({})", other.kind.name(), other.id, other.label));
+        let others =
+            diagnosis.others.iter().map(|other| format!("{} {} ({})", other.kind.name(), other.id, other.label));
         text.wrapped("Also known by this id: ", &others.collect::<Vec<_>>().join("; "));
     }
     text.gap();
@@ -146,7 +147,8 @@ fn show_timeline(text: &mut Text, timeline: &Timeline) {
     }
     for state in &timeline.states {
         let shown = |value: &str| if value.is_empty() { "(none)".to_owned() } else { value.to_owned() };
-        let change = format!("{}  {}: {} → {}", time::format(state.at), state.field, shown(&state.from), shown(&state.to));
+        let change =
+            format!("{}  {}: {} → {}", time::format(state.at), state.field, shown(&state.from), shown(&state.to));
         text.wrapped("  ", &change.replacen(": status: ", ": ", 1));
     }
 }

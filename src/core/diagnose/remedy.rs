@@ -27,7 +27,7 @@ pub(super) fn remedy(scene: &Scene<'_>) -> Remedy {
 /// The cause's remedy, with the names of this case.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the arms are the causes whose remedy has a name in it")]
 fn action(cause: RootCause, scene: &Scene<'_>) -> String {
-    let key = scene.key_name();
+    let (key, who) = (scene.key_name(), scene.principal_id());
     let text = match cause {
         RootCause::KeySuperseded => match scene.key.as_ref().map(|key| key.replaced_by) {
             Some(heir) if !heir.is_empty() && heir != scene.key_id() => {
@@ -37,14 +37,17 @@ fn action(cause: RootCause, scene: &Scene<'_>) -> String {
         },
         RootCause::NearMissCredential => format!("copy key {key} again: what was sent differs from it by a slip"),
         RootCause::WrongEnvironment => format!("use a key of {} there", asked_environment(scene)),
-        RootCause::UserDeleted if scene.judged.reason.is_none() => format!(
-            "recreate {} as a service account with checked roles, issue it a new key, and give that to the callers",
-            scene.principal_id()
+        RootCause::UserDeleted if !who.is_empty() => format!(
+            "recreate {who} as a service account with checked roles, issue it a new key, and give that to the callers"
         ),
-        RootCause::UserDeactivated => format!(
-            "reactivate {}, or move the workload to a service account and issue that a new key",
-            scene.principal_id()
-        ),
+        RootCause::UserDeactivated if !who.is_empty() => {
+            format!("reactivate {who}, or move the workload to a service account and issue that a new key")
+        }
+        RootCause::Undecidable
+            if scene.judged.missing_field.as_deref().is_some_and(|field| field.starts_with("identity")) =>
+        {
+            "load a newer identity snapshot, then look again".to_owned()
+        }
         RootCause::ZombieAccess => match scene.judged.reason {
             Some(reason) => format!("{}; {}", cause.remedy(), reason.remedy()),
             None => cause.remedy().to_owned(),
@@ -62,7 +65,14 @@ pub(super) fn capital(text: &str) -> String {
 /// The least scopes: those that the routes called with the key need, and of these what is not held where the cause is a
 /// missing one.
 fn scopes(cause: RootCause, scene: &Scene<'_>) -> Vec<String> {
-    let reissued = matches!(cause.class(), CauseClass::Identity | CauseClass::Key);
+    let reissued = matches!(
+        cause,
+        RootCause::UserDeleted
+            | RootCause::UserDeactivated
+            | RootCause::OrphanedKey
+            | RootCause::KeyExpired
+            | RootCause::KeyRevoked
+    );
     let missing = matches!(cause, RootCause::ScopeMissing | RootCause::RoleDowngraded);
     if !reissued && !missing {
         return Vec::new();

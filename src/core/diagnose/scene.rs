@@ -2,8 +2,9 @@
 
 use super::case::Case;
 use super::judged::Judged;
-use crate::classify::Rehearing;
+use crate::cause::RootCause;
 use crate::classify::facts::Facts;
+use crate::classify::{RULES, Rehearing};
 use crate::event::Column;
 use crate::identity::{Directory, Gateway, Identified, KeyAt, PrincipalAt, Route, TenantAt};
 
@@ -46,16 +47,13 @@ impl<'a> Scene<'a> {
         self.case.row.dict(column).get(0)
     }
 
-    pub(super) fn request_id(&self) -> &'a str {
-        self.plain(Column::RequestId)
-    }
-
     pub(super) fn path(&self) -> &'a str {
-        self.plain(Column::Path)
+        self.case.row.text(Column::Path).value(0)
     }
 
-    fn plain(&self, column: Column) -> &'a str {
-        self.case.row.text(column).value(0)
+    /// Whether a rule finds the cause in what is at hand today.
+    pub(super) fn holds(&self, cause: RootCause) -> bool {
+        RULES.iter().any(|(ruled, rule)| *ruled == cause && rule(&self.facts).is_some())
     }
 
     /// The key that was presented. One that was only meant is none.
@@ -75,7 +73,7 @@ impl<'a> Scene<'a> {
                 "" => "the credential".to_owned(),
                 fingerprint => format!("unknown key #{}…", fingerprint.get(..4).unwrap_or(fingerprint)),
             },
-            mask => mask.to_owned(),
+            mask => mask.trim_end().to_owned(),
         }
     }
 

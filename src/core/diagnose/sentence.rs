@@ -3,7 +3,7 @@
 use super::answer::{Alternative, CheckResult, SubjectKind, Verdict};
 use super::scene::Scene;
 use super::told::{clock, gateway_word, told};
-use crate::cause::RootCause;
+use crate::cause::{CauseClass, RootCause};
 use crate::classify::{Confidence, RULES};
 use crate::event::Column;
 
@@ -86,7 +86,12 @@ pub(super) fn alternatives(scene: &Scene<'_>) -> Vec<Alternative> {
         rules.filter_map(|(_, rule)| rule(&scene.facts)).max()
     };
     let by_rule = RULES.iter().map(|(cause, _)| *cause);
-    let by_rule = by_rule.filter(|&cause| !is_served(verdict) && holds(cause) > Some(Confidence::Possible));
+    // What is wrong with a credential is also why it is unknown.
+    let implied = matches!(verdict.class(), CauseClass::Credential | CauseClass::Environment);
+    let by_rule = by_rule.filter(|&cause| {
+        let told_already = is_served(verdict) || implied && cause == RootCause::UnknownKey;
+        !told_already && holds(cause) > Some(Confidence::Possible)
+    });
     let mut found: Vec<RootCause> = Vec::new();
     for cause in scene.judged.today.into_iter().chain(scene.judged.alternatives.iter().copied()).chain(by_rule) {
         if !scene.judged.names(cause) && !found.contains(&cause) {
@@ -104,7 +109,6 @@ pub(super) fn alternatives(scene: &Scene<'_>) -> Vec<Alternative> {
                 format!("Snapshot {now} says so; on arrival {then} was asked. {}", fact.text)
             }
             _ if followed => format!("It came after. {}", fact.text),
-            _ if holds(cause).is_none() => format!("The gateway's word would mean so. {}", fact.text),
             _ => fact.text,
         };
         Alternative { cause: cause.name(), label: cause.label(), result, why }

@@ -50,13 +50,6 @@ pub(super) fn steps(scene: &Scene<'_>) -> Vec<Step> {
     (1..).zip(&STEPS).map(judge).collect()
 }
 
-/// Whether any step asks about the cause, and which.
-#[cfg(test)]
-pub(super) fn step_of(cause: RootCause) -> Option<u8> {
-    let asks = |questions: &[Question]| questions.iter().any(|question| question.causes.contains(&cause));
-    (1..).zip(&STEPS).find(|(_, (_, questions))| asks(questions)).map(|(number, _)| number)
-}
-
 /// A step fails with any of its checks; it passes when nothing failed and something was seen.
 fn result_of(checks: &[Check]) -> CheckResult {
     let any = |result| checks.iter().any(|check| check.result == result);
@@ -100,5 +93,19 @@ impl Question {
             Source::Arrival => "access log, as it arrived".to_owned(),
         };
         Check { name: self.name, result, fact: fact.text, at: fact.at, version, source }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_cause_is_asked_about_by_one_check() {
+        for cause in RootCause::ALL {
+            let questions = STEPS.iter().flat_map(|(_, questions)| questions.iter());
+            let asked = questions.filter(|question| question.causes.contains(cause)).count();
+            assert_eq!(asked, 1, "{}", cause.name());
+        }
     }
 }

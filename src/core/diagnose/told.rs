@@ -2,9 +2,10 @@
 
 use super::scene::Scene;
 use crate::cause::RootCause;
+use crate::classify::RULES;
 use crate::classify::facts::TenantState;
 use crate::event::Column;
-use crate::identity::Words;
+use crate::identity::{PrincipalStatus, Words};
 use crate::secret::NearMissKind;
 use crate::time;
 
@@ -44,12 +45,28 @@ impl Fact {
 
 /// What `cause` means for this request.
 pub(super) fn told(cause: RootCause, scene: &Scene<'_>) -> Fact {
+    let has_rule = RULES.iter().any(|(ruled, _)| *ruled == cause);
+    if has_rule && !scene.holds(cause) {
+        return hearsay(cause, scene);
+    }
     of_credential(cause, scene)
         .or_else(|| of_key(cause, scene))
         .or_else(|| of_owner(cause, scene))
         .or_else(|| of_rights(cause, scene))
         .or_else(|| of_platform(cause, scene))
         .unwrap_or_else(|| Fact::log(plain(cause, scene)))
+}
+
+/// A cause that nothing at hand bears out: a directory knew it once, or only the gateway says so.
+fn hearsay(cause: RootCause, scene: &Scene<'_>) -> Fact {
+    let text = plain(cause, scene);
+    let stored = scene.case.row.list(Column::Evidence, 0).filter(|fact| !fact.starts_with("gateway."));
+    let stored: Vec<&str> = stored.filter(|_| scene.judged.names(cause)).collect();
+    if stored.is_empty() {
+        Fact::log(format!("{} The gateway says so{}.", text, gateway_says(scene)))
+    } else {
+        Fact::arrival(format!("{text} Seen when it arrived: {}.", stored.join(", ")))
+    }
 }
 
 /// The sentence of the word list, its gaps filled.
@@ -84,9 +101,15 @@ fn of_credential(cause: RootCause, scene: &Scene<'_>) -> Option<Fact> {
             scene.key_name(),
             slip(scene.text(Column::NearMiss))
         )),
-        RootCause::UnknownKey => {
-            Fact::identity(format!("{mask} is well formed, and in no snapshot that was ever loaded."), None)
-        }
+        RootCause::UnknownKey => Fact::identity(format!("{mask} is in no snapshot that was ever loaded."), None),
+        RootCause::WrongEnvironment if scene.own_key().is_none() => Fact::identity(
+            format!(
+                "{mask} begins like a key of {}, and was sent to {}.",
+                scene.facts.issued_for.unwrap_or("another environment"),
+                asked_environment(scene)
+            ),
+            None,
+        ),
         RootCause::CredentialStripped => Fact::traffic(format!(
             "{} always sent a key until now, and this request arrived without one.",
             client(scene)
@@ -140,10 +163,9 @@ fn of_key(cause: RootCause, scene: &Scene<'_>) -> Option<Fact> {
         RootCause::OrphanedKey if key.principal_id.is_empty() => {
             Fact::identity(format!("Key {name} is bound to no user."), None)
         }
-        RootCause::OrphanedKey => Fact::identity(
-            format!("Key {name} points at user {}, who is in no snapshot.", key.principal_id),
-            None,
-        ),
+        RootCause::OrphanedKey => {
+            Fact::identity(format!("Key {name} points at user {}, who is in no snapshot.", key.principal_id), None)
+        }
         RootCause::MappingConflict if key.conflicting => {
             Fact::identity(format!("The secret of key {name} is claimed by two users."), None)
         }
@@ -172,13 +194,11 @@ fn of_owner(cause: RootCause, scene: &Scene<'_>) -> Option<Fact> {
     };
     match cause {
         Cause::UserDeleted => of_principal("was deleted"),
-        Cause::UserDeactivated => {
-            of_principal(match scene.principal.as_ref()?.status.name() {
-                "suspended" => "was suspended",
-                "pending" => "is pending, and was never activated",
-                _ => "was deactivated",
-            })
-        }
+        Cause::UserDeactivated => of_principal(match scene.principal.as_ref()?.status.name() {
+            "suspended" => "was suspended",
+            "pending" => "is pending, and was never activated",
+            _ => "was deactivated",
+        }),
         Cause::ServicePrincipalInvalid | Cause::FederationBroken => {
             let principal = scene.principal.as_ref()?;
             let link = [principal.federation_provider, principal.federation_subject, principal.federation_state];
@@ -241,7 +261,8 @@ fn of_rights(cause: RootCause, scene: &Scene<'_>) -> Option<Fact> {
             let key = scene.key.as_ref()?;
             let networks: Vec<String> = key.allowed_ips.iter().map(ToString::to_string).collect();
             let address = request.address_refused.unwrap_or_else(|| scene.text(Column::ClientAddress));
-            let text = format!("The request came from {address}; key {} allows {}.", scene.key_name(), networks.join(", "));
+            let text =
+                format!("The request came from {address}; key {} allows {}.", scene.key_name(), networks.join(", "));
             Fact::identity(text, None)
         }
         RootCause::RegionNotAllowed => {
@@ -266,9 +287,7 @@ fn of_platform(cause: RootCause, scene: &Scene<'_>) -> Option<Fact> {
     let said = gateway_says(scene);
     Some(match cause {
         RootCause::RateLimited => Fact::log(format!("More requests in the window than the limit allows{said}.")),
-        RootCause::QuotaExhausted => {
-            Fact::log(format!("Tokens, requests or spend of this period are used up{said}."))
-        }
+        RootCause::QuotaExhausted => Fact::log(format!("Tokens, requests or spend of this period are used up{said}.")),
         RootCause::IdentityProviderUnavailable => {
             Fact::log(format!("The identity service failed; the caller did nothing wrong{said}."))
         }
@@ -334,13 +353,14 @@ fn shape_wanted(scene: &Scene<'_>) -> String {
     if rules.is_empty() { String::new() } else { format!(": keys here {}", rules.join(" and ")) }
 }
 
+/// The environment that was called: as the classifier sees it, a name other than the snapshot's was meant.
 pub(super) fn asked_environment<'a>(scene: &Scene<'a>) -> &'a str {
+    let usual = scene.directory.environment();
     let of_route = scene.route.as_ref().map_or("", |route| route.environment);
     let of_gateway = scene.gateway.as_ref().map_or("", |gateway| gateway.environment);
-    [of_route, of_gateway, scene.directory.environment()]
-        .into_iter()
-        .find(|name| !name.is_empty())
-        .unwrap_or("another environment")
+    let named = [of_route, of_gateway].into_iter().find(|name| !name.is_empty() && *name != usual);
+    let asked = named.unwrap_or(usual);
+    if asked.is_empty() { "another environment" } else { asked }
 }
 
 /// `203.0.113.0/24 with curl/8.5`.

@@ -8,7 +8,12 @@ use crate::time;
 /// Markdown that shows texts of logs as texts: nothing in them is taken for a mark.
 #[must_use]
 pub fn markdown(diagnosis: &Diagnosis) -> String {
-    let mut out = format!("# {}\n\n{}\n\n{}\n", escaped(&headline(diagnosis)), escaped(&diagnosis.verdict.sentence), escaped(&standing(diagnosis)));
+    let mut out = format!(
+        "# {}\n\n{}\n\n{}\n",
+        escaped(&headline(diagnosis)),
+        escaped(&diagnosis.verdict.sentence),
+        escaped(&standing(diagnosis))
+    );
     let mut add = |line: String| {
         out.push_str(&line);
         out.push('\n');

@@ -22,11 +22,7 @@ pub(super) const QUESTIONS: &[Question] = &[
             CredentialFact::None => Seen::Unknown(Fact::log("the log shows none")),
         },
     },
-    Question {
-        name: "In a place that the gateway reads",
-        causes: &[RootCause::MisplacedCredential],
-        seen: place,
-    },
+    Question { name: "In a place that the gateway reads", causes: &[RootCause::MisplacedCredential], seen: place },
     Question {
         name: "One credential only",
         causes: &[RootCause::DuplicateCredential],

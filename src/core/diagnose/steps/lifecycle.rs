@@ -123,6 +123,8 @@ fn scopes(scene: &Scene<'_>) -> Seen {
         ("", _) => Seen::Pass(Fact::identity("the route needs none", None)),
         (_, true) => Seen::Pass(Fact::identity(format!("{needs}: held"), None)),
         (_, false) if scene.own_key().is_none() => Seen::Skipped(NO_KEY),
-        (_, false) => Seen::Unknown(Fact::identity(format!("{needs}: the directory knows no grants of this user"), None)),
+        (_, false) => {
+            Seen::Unknown(Fact::identity(format!("{needs}: the directory knows no grants of this user"), None))
+        }
     }
 }

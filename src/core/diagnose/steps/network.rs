@@ -61,7 +61,9 @@ fn egress(scene: &Scene<'_>) -> Seen {
     match first.min() {
         _ if own.is_empty() => Seen::Skipped("no network is known"),
         _ if !relay.is_empty() => Seen::Unknown(Fact::log(format!("{own} is listed as {relay}"))),
-        Some(first) if first < scene.at => Seen::Pass(Fact::traffic(format!("{own}, seen since {}", clock(first, scene.at)))),
+        Some(first) if first < scene.at => {
+            Seen::Pass(Fact::traffic(format!("{own}, seen since {}", clock(first, scene.at))))
+        }
         Some(_) => Seen::Unknown(Fact::traffic(format!("{own} was not seen with this key before"))),
         None => Seen::Skipped("no traffic of the key is at hand"),
     }

@@ -53,7 +53,8 @@ fn changes(scene: &Scene<'_>) -> Seen {
     match all.iter().filter(|change| near(change.at)).max_by_key(|change| change.at) {
         Some(change) => {
             let before = duration(scene.at - change.at);
-            let text = format!("{}: {} → {}, {before} before", change.field, or_none(&change.from), or_none(&change.to));
+            let text =
+                format!("{}: {} → {}, {before} before", change.field, or_none(&change.from), or_none(&change.to));
             Seen::Unknown(Fact::identity(text, Some(change.at)))
         }
         None if all.is_empty() && scene.key.is_none() && scene.principal.is_none() && scene.tenant.is_none() => {
