@@ -7,8 +7,10 @@ mod bench;
 mod check_config;
 mod check_lake;
 mod demo;
+mod diagnose;
 mod identity;
 mod incidents;
+mod known;
 mod query;
 mod replay;
 mod report;
@@ -36,6 +38,7 @@ enum Command {
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
     Report(report::ReportArguments),
+    Diagnose(diagnose::DiagnoseArguments),
     CheckLake(check_lake::CheckLakeArguments),
     /// Validates identity snapshots and shows what changed between them
     Identity(identity::Identity),
@@ -70,6 +73,7 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
         Command::Report(arguments) => report::report(arguments),
+        Command::Diagnose(arguments) => diagnose::run(&arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),

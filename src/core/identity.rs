@@ -51,6 +51,7 @@ mod routes;
 mod rows;
 mod sorted;
 mod status;
+mod stored;
 mod timeline;
 mod values;
 mod version;
@@ -73,6 +74,7 @@ pub use listing::{
 };
 pub use rows::{Snapshot, SnapshotError, Table};
 pub use status::{KeyStatus, PrincipalKind, PrincipalStatus, TenantStatus};
+pub use stored::identify_stored;
 pub use views::{Gateway, KeyAt, KeyShape, Last4, PrincipalAt, Quotas, Route, TenantAt, Words};
 
 use crate::event::Interner;

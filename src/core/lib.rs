@@ -58,5 +58,6 @@ pub mod catalog;
 pub mod ingest;
 
 pub mod report;
+pub mod diagnose;
 
 pub mod keymisuse;
