@@ -15,6 +15,7 @@ mod query;
 mod replay;
 mod report;
 mod run;
+mod serve;
 mod service;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -35,6 +36,7 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Reads Kafka and keeps the lake up to date until it is told to stop
     Run(run::RunArguments),
+    Serve(serve::ServeArguments),
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
     Report(report::ReportArguments),
@@ -70,6 +72,7 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
         Command::Report(arguments) => report::report(arguments),

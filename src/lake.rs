@@ -15,6 +15,7 @@ mod layout;
 mod log;
 mod maintain;
 mod read;
+mod saved;
 mod schema;
 mod stats;
 mod table;

@@ -23,6 +23,7 @@ pub mod alert;
 pub mod pipeline;
 
 pub mod report;
+
 pub mod diagnose;
 
 pub mod serve;

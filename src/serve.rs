@@ -14,12 +14,15 @@ mod bridge;
 mod catalog;
 mod dashboard;
 mod describe;
+mod diagnose;
 pub mod extract;
 pub mod gate;
 pub mod headers;
 pub mod health;
 pub mod limits;
 pub mod problem;
+mod queries;
+mod reports;
 mod sql;
 pub mod table;
 

@@ -29,6 +29,10 @@ impl Known {
         Box::pin(Lake::open_existing(&self.lake, Lake::DEFAULT_PIPELINE, &HashMap::new())).await
     }
 
+    pub(super) fn folders(&self) -> Vec<PathBuf> {
+        self.identity.clone()
+    }
+
     pub(super) fn directory(&self, pepper: &Pepper) -> Result<Directory, Failure> {
         Ok(crate::identity::load(&self.identity, pepper)?.directory)
     }

@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::serve::{Rooms, at_rest};
 use super::service::serve;
 use super::{Answer, Failure};
 use crate::identity::{Refresher, Sources};
+use crate::lake::Lake;
 use crate::serve::health::Health;
 use crate::serve::{Entrance, Server};
 
@@ -24,6 +26,15 @@ pub(super) struct RunArguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// What this process does: everything, or only the API and the dashboard over a lake that others fill
+    #[arg(long, value_enum, default_value_t = Role::All)]
+    role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Role {
+    All,
+    Serve,
 }
 
 /// A commit that is this many intervals late means that the lake is stuck.
@@ -47,6 +58,12 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
     let runtime = super::runtime()?;
     let result = runtime.block_on(async {
         let stop = stop_signal();
+        if arguments.role == Role::Serve {
+            let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
+            server.open(Rooms::of(&config, pepper).api(lake, refresher.subscribe())?);
+            at_rest(refresher, &health, stop).await;
+            return Ok(());
+        }
         serve(&config, pepper, refresher, health, |api| server.open(api), |sink| sink, |events| events, stop).await
     });
     // A stage that did not end in time may still hold a thread: the process does not wait for it.

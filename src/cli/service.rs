@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::Failure;
+use super::serve::Rooms;
 use crate::alert::{Courier, EventStore, LakeEvents, Sinks};
 use crate::detect::{self, Engine, Showing};
 use crate::identity::Refresher;
@@ -22,8 +23,7 @@ use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain
 use crate::pipeline::{
     self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, StageError, any, record_history,
 };
-use crate::query::Queries;
-use crate::serve::api::{Api, query_limits};
+use crate::serve::api::Api;
 use crate::serve::health::Health;
 use crate::source::kafka::KafkaSource;
 
@@ -53,8 +53,7 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     };
 
     let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
-    let queries = Queries::new(lake.clone(), query_limits(&config.serve.limits))?;
-    open(Api { queries, lake: lake.clone(), directory: refresher.subscribe() });
+    open(Rooms::of(config, pepper.clone()).api(lake.clone(), refresher.subscribe())?);
     let watch = Box::new(Watch::new(config.detect.options()));
     let mut stop = std::pin::pin!(stop);
     let (watch, _rows) = tokio::select! {

@@ -24,6 +24,7 @@ use crate::identity::{DIRECTORY_KEY_SCHEMA, DIRECTORY_ROUTE_SCHEMA, IDENTITY_HIS
 use crate::minutes::MINUTE_SCHEMA;
 use crate::offsets::{Offset, OffsetSpan, Stream};
 use crate::reject::REJECT_SCHEMA;
+use crate::saved::SAVED_QUERY_SCHEMA;
 
 pub use compaction::{CompactionLimits, CompactionPlan, RowsChanged, StoredFile, assert_rows_kept, plan_compaction};
 pub use conservation::{Account, Breach, ConservationCheck};
@@ -41,6 +42,7 @@ pub enum TableName {
     Findings,
     Incidents,
     Gaps,
+    SavedQueries,
 }
 
 /// The text column by which every table is partitioned: a UTC date, `YYYY-MM-DD`. Text, because engines
@@ -58,6 +60,7 @@ impl TableName {
         Self::Findings,
         Self::Incidents,
         Self::Gaps,
+        Self::SavedQueries,
     ];
 
     #[must_use]
@@ -72,6 +75,7 @@ impl TableName {
             Self::Findings => "findings",
             Self::Incidents => "incidents",
             Self::Gaps => "gaps",
+            Self::SavedQueries => "saved_queries",
         }
     }
 
@@ -88,6 +92,7 @@ impl TableName {
             Self::Findings => Arc::clone(&FINDING_SCHEMA),
             Self::Incidents => Arc::clone(&INCIDENT_SCHEMA),
             Self::Gaps => Arc::clone(&GAP_SCHEMA),
+            Self::SavedQueries => Arc::clone(&SAVED_QUERY_SCHEMA),
         }
     }
 
@@ -101,7 +106,7 @@ impl TableName {
             Self::IdentityHistory => "noticed_as_of",
             Self::DirectoryKeys | Self::DirectoryRoutes => "as_of",
             Self::Findings => "from_at",
-            Self::Incidents => "at",
+            Self::Incidents | Self::SavedQueries => "at",
             Self::Gaps => "declared_at",
         }
     }
@@ -119,6 +124,7 @@ impl TableName {
             Self::Findings => &["detector", "entity", "from_at"],
             Self::Incidents => &["incident_id", "sequence"],
             Self::Gaps => &["topic", "partition", "begin"],
+            Self::SavedQueries => &["name", "at"],
         }
     }
 }

@@ -51,6 +51,8 @@ pub mod alert;
 
 pub mod refine;
 
+pub mod saved;
+
 pub mod lake;
 
 pub mod catalog;
@@ -58,6 +60,7 @@ pub mod catalog;
 pub mod ingest;
 
 pub mod report;
+
 pub mod diagnose;
 
 pub mod keymisuse;

@@ -36,7 +36,8 @@ pub(super) const fn sight(table: TableName) -> Sight {
         | TableName::EntityMinutes
         | TableName::DirectoryKeys
         | TableName::Findings
-        | TableName::Incidents => Sight::Tenant { column: "tenant_id" },
+        | TableName::Incidents
+        | TableName::SavedQueries => Sight::Tenant { column: "tenant_id" },
         TableName::Rejects | TableName::IdentityHistory | TableName::DirectoryRoutes | TableName::Gaps => {
             Sight::Operator
         }
@@ -44,7 +45,7 @@ pub(super) const fn sight(table: TableName) -> Sight {
 }
 
 /// The tables that a caller may name.
-pub(super) fn visible(scope: &TenantScope) -> impl Iterator<Item = TableName> {
+pub fn visible(scope: &TenantScope) -> impl Iterator<Item = TableName> {
     let is_operator = *scope == TenantScope::All;
     TableName::ALL.iter().copied().filter(move |table| is_operator || sight(*table) != Sight::Operator)
 }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Router, routing};
 use claviger_core::config::{Bytes, ServeLimits};
 use claviger_core::identity::Directory;
+use claviger_core::secret::Pepper;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -24,15 +25,21 @@ use super::gate::{Gate, identify};
 use super::headers::same_site;
 use super::limits::{BODY_BYTES_MAX, Limiter, hold};
 use super::problem::{Kind, Problem};
-use super::{catalog, dashboard, describe, sql, table};
+use super::{catalog, dashboard, describe, diagnose, queries, reports, sql, table};
+use crate::diagnose::Diagnoser;
 use crate::lake::Lake;
 use crate::query::{Limits, Queries};
+use crate::report::Reports;
 
 /// The rooms that endpoints ask. Cheap to clone; reached through [`super::authorized::Authorized`].
 #[derive(Clone)]
 pub struct Api {
     /// The sandbox that all SQL goes through.
     pub queries: Queries,
+    pub reports: Arc<Reports>,
+    pub diagnoser: Diagnoser,
+    /// Hashes keys that are shown.
+    pub pepper: Pepper,
     pub lake: Lake,
     /// The identity directory as it is now.
     pub directory: watch::Receiver<Arc<Directory>>,
@@ -40,7 +47,12 @@ pub struct Api {
 
 /// Every endpoint: one line a noun.
 fn endpoints() -> OpenApiRouter<Sealed> {
-    OpenApiRouter::with_openapi(describe::document()).merge(sql::router()).merge(catalog::router())
+    OpenApiRouter::with_openapi(describe::document())
+        .merge(sql::router())
+        .merge(reports::router())
+        .merge(diagnose::router())
+        .merge(catalog::router())
+        .merge(queries::router())
 }
 
 /// What one query may cost, as configured.

@@ -5,6 +5,7 @@
 mod support;
 
 mod alert;
+mod api;
 mod canary;
 mod chaos;
 mod command_line;
