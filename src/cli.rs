@@ -7,11 +7,15 @@ mod bench;
 mod check_config;
 mod check_lake;
 mod demo;
+mod diagnose;
 mod identity;
 mod incidents;
+mod known;
 mod query;
 mod replay;
+mod report;
 mod run;
+mod serve;
 mod service;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -32,8 +36,11 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Reads Kafka and keeps the lake up to date until it is told to stop
     Run(run::RunArguments),
+    Serve(serve::ServeArguments),
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
+    Report(report::ReportArguments),
+    Diagnose(diagnose::DiagnoseArguments),
     CheckLake(check_lake::CheckLakeArguments),
     /// Validates identity snapshots and shows what changed between them
     Identity(identity::Identity),
@@ -65,8 +72,11 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
+        Command::Report(arguments) => report::report(arguments),
+        Command::Diagnose(arguments) => diagnose::run(&arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),

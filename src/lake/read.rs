@@ -13,17 +13,21 @@ use futures::future::BoxFuture;
 
 use super::Lake;
 use super::error::LakeError;
+use super::log;
 use super::table::Table;
 
 /// Operators that hold more than this spill to the temporary folder.
 const MEMORY_BYTES_MAX: usize = 512 << 20;
 
 impl Lake {
-    /// Every table, at its newest version.
+    /// Every table, at its newest version. A lake of an earlier version lacks the newer ones until it is written to.
     pub(super) async fn tables(&self) -> Result<Vec<Table>, LakeError> {
         let mut tables = Vec::with_capacity(TableName::ALL.len());
-        for name in TableName::ALL {
-            tables.push(self.table(*name).await?);
+        for &name in TableName::ALL {
+            let log_store = self.log_store(name)?;
+            if log::newest_commit(name, log_store.object_store(None).as_ref()).await?.is_some() {
+                tables.push(self.table(name).await?);
+            }
         }
         Ok(tables)
     }
@@ -34,6 +38,15 @@ impl Lake {
     /// When a table cannot be read.
     pub async fn session(&self) -> Result<SessionContext, LakeError> {
         session_over(&self.tables().await?).await
+    }
+
+    /// As [`Lake::session`], with these tables alone: opening one costs a look at its log.
+    ///
+    /// # Errors
+    /// When a table cannot be read.
+    pub async fn session_of(&self, names: &[TableName]) -> Result<SessionContext, LakeError> {
+        let tables = futures::future::try_join_all(names.iter().map(|name| self.table(*name))).await?;
+        session_over(&tables).await
     }
 
     /// Runs one SELECT statement over the tables at their newest versions.

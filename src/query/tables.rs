@@ -32,15 +32,20 @@ pub(super) enum Sight {
 
 pub(super) const fn sight(table: TableName) -> Sight {
     match table {
-        TableName::Events | TableName::EntityMinutes | TableName::Findings | TableName::Incidents => {
-            Sight::Tenant { column: "tenant_id" }
+        TableName::Events
+        | TableName::EntityMinutes
+        | TableName::DirectoryKeys
+        | TableName::Findings
+        | TableName::Incidents
+        | TableName::SavedQueries => Sight::Tenant { column: "tenant_id" },
+        TableName::Rejects | TableName::IdentityHistory | TableName::DirectoryRoutes | TableName::Gaps => {
+            Sight::Operator
         }
-        TableName::Rejects | TableName::IdentityHistory | TableName::Gaps => Sight::Operator,
     }
 }
 
 /// The tables that a caller may name.
-pub(super) fn visible(scope: &TenantScope) -> impl Iterator<Item = TableName> {
+pub fn visible(scope: &TenantScope) -> impl Iterator<Item = TableName> {
     let is_operator = *scope == TenantScope::All;
     TableName::ALL.iter().copied().filter(move |table| is_operator || sight(*table) != Sight::Operator)
 }

@@ -5,6 +5,7 @@
 mod support;
 
 mod alert;
+mod api;
 mod canary;
 mod chaos;
 mod command_line;
@@ -15,5 +16,6 @@ mod kafka;
 mod lake;
 mod pipeline;
 mod replay;
+mod reports;
 mod serve;
 mod telemetry;

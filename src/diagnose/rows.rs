@@ -1,0 +1,110 @@
+//! The lake's rows as a diagnosis reads them: bound parameters, and the caller's tenant in every condition.
+
+use arrow::array::RecordBatch;
+use claviger_core::access::TenantScope;
+use claviger_core::event::Events;
+use claviger_core::lake::TableName;
+use datafusion::execution::context::SQLOptions;
+use datafusion::prelude::SessionContext;
+use datafusion::scalar::ScalarValue;
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::DiagnoseError;
+use crate::lake::{Lake, LakeError};
+
+/// A condition with its values: `key_id = $key`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Condition {
+    sql: String,
+    values: Vec<(&'static str, ScalarValue)>,
+}
+
+impl Condition {
+    /// `column = value`; the column's name is also the parameter's.
+    pub(super) fn equals(column: &'static str, value: &str) -> Self {
+        Self { sql: format!("{column} = ${column}"), values: vec![(column, value.into())] }
+    }
+
+    /// A condition of its own making, with values under the names that it uses.
+    pub(super) fn of(sql: &str, values: Vec<(&'static str, ScalarValue)>) -> Self {
+        Self { sql: sql.to_owned(), values }
+    }
+
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.sql = [self.sql, other.sql].into_iter().filter(|sql| !sql.is_empty()).collect::<Vec<_>>().join(" and ");
+        self.values.extend(other.values);
+        self
+    }
+
+    /// Times from `from` up to `to`, exclusive; open ends are left out. Bare comparisons, so that files and pages are
+    /// skipped by them.
+    pub(super) fn within(column: &str, from: Option<i64>, to: Option<i64>) -> Self {
+        let instant = |at| ScalarValue::TimestampMicrosecond(Some(at), Some("UTC".into()));
+        let from = from.map(|at| Self::of(&format!("{column} >= $from"), vec![("from", instant(at))]));
+        let to = to.map(|at| Self::of(&format!("{column} < $to"), vec![("to", instant(at))]));
+        from.into_iter().chain(to).fold(Self::default(), Self::and)
+    }
+}
+
+/// The tables of a diagnosis at their newest versions, as far as one caller may see.
+pub(super) struct Rows<'a> {
+    session: SessionContext,
+    tenants: &'a TenantScope,
+}
+
+impl<'a> Rows<'a> {
+    pub(super) async fn open(lake: &Lake, tenants: &'a TenantScope) -> Result<Self, DiagnoseError> {
+        let tables = [TableName::Events, TableName::EntityMinutes, TableName::IdentityHistory];
+        let session = lake.session_of(&tables).await.map_err(|source| DiagnoseError::Unreadable { source })?;
+        Ok(Self { session, tenants })
+    }
+
+    pub(super) fn sees_everybody(&self) -> bool {
+        *self.tenants == TenantScope::All
+    }
+
+    /// Events that meet the condition, of the caller's tenants.
+    pub(super) async fn events(&self, wanted: Condition, order: &str) -> Result<Vec<Events>, DiagnoseError> {
+        let batches = self.select("* from events", wanted, order).await?;
+        let events = batches.iter().map(Events::of_stored).collect::<Result<Vec<_>, _>>();
+        events.map_err(|source| DiagnoseError::NotRows { source })
+    }
+
+    /// `select {what} where {wanted} {rest}`, over a table that names the tenant of each row.
+    pub(super) fn select<'b>(
+        &'b self,
+        what: &'b str,
+        wanted: Condition,
+        rest: &'b str,
+    ) -> BoxFuture<'b, Result<Vec<RecordBatch>, DiagnoseError>> {
+        let wanted = match self.tenants {
+            TenantScope::All => wanted,
+            TenantScope::One(tenant) => {
+                let own = Condition::of("tenant_id = $own_tenant", vec![("own_tenant", tenant.as_str().into())]);
+                wanted.and(own)
+            }
+        };
+        self.select_unscoped(what, wanted, rest)
+    }
+
+    /// As [`Rows::select`], over a table without tenants: whose rows they are is for the condition to say.
+    pub(super) fn select_unscoped<'b>(
+        &'b self,
+        what: &'b str,
+        wanted: Condition,
+        rest: &'b str,
+    ) -> BoxFuture<'b, Result<Vec<RecordBatch>, DiagnoseError>> {
+        async move {
+            let sql = format!("select {what} where {} {rest}", wanted.sql);
+            let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
+            let refused = |source| DiagnoseError::Unreadable { source: LakeError::Refused { source } };
+            let plan = self.session.sql_with_options(&sql, read_only).await.map_err(refused)?;
+            let plan =
+                if wanted.values.is_empty() { plan } else { plan.with_param_values(wanted.values).map_err(refused)? };
+            let failed = |source| DiagnoseError::Unreadable { source: LakeError::Query { source } };
+            plan.collect().await.map_err(failed)
+        }
+        .boxed()
+    }
+}
