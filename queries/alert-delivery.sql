@@ -32,7 +32,7 @@ decided as (
 outcomes as (
     select
         -- Where another destination was told, both stand with an arrow between.
-        split_part(happenings.destination, ' ', 1) as destination,
+        split_part(happenings.destination, ' ', 1)                                 as destination,
         happenings.event,
         happenings.at,
         happenings.note,

@@ -196,7 +196,9 @@ fn every_parameter_is_used_and_every_statement_is_bounded() {
             .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap())
             .collect();
         for parameter in &report.parameters {
-            assert!(used.contains(parameter.name.as_str()), "{name}: ${} is never used", parameter.name);
+            let date = format!("{}_date", parameter.name);
+            let is_used = used.contains(parameter.name.as_str()) || used.contains(date.as_str());
+            assert!(is_used, "{name}: ${} is never used", parameter.name);
         }
         for used in used {
             let known = report.parameter(used).or_else(|| report.parameter(used.trim_end_matches("_date")));
@@ -264,7 +266,7 @@ async fn a_period_opens_no_file_of_another_day() {
         let explained = Report { sql: format!("explain {}", report.sql), ..report.clone() };
         let mut asked = given(report);
         asked.retain(|(name, _)| !["from", "to"].contains(name));
-        let plan = ask(&explained, &[&[FROM, TO], asked.as_slice()].concat()).await;
+        let plan = ask(&explained, &[&[FROM, TO][..], asked.as_slice()].concat()).await;
         let plan = arrow::util::pretty::pretty_format_batches(&[plan]).unwrap().to_string();
         for table in ["events", "entity_minutes", "findings"] {
             let other_day = format!("{table}/date=2026-11-24");
