@@ -5,6 +5,7 @@ import { figure, tip, tooltip } from './chart.js'
 import { causeClass, deniedBy, swatch } from './catalog.js'
 import { ORDER, token } from './classes.js'
 import { h } from './dom.js'
+import { meter } from './meter.js'
 import { full, share, short } from './numbers.js'
 import { rowsHref } from './rows.js'
 import { table } from './table.js'
@@ -106,14 +107,6 @@ function nested(links, all, span) {
 
 /** A tenant that can stand in a question. @param {string} name */
 const named = (name) => (name === 'no tenant' || / others$/.test(name) ? null : name)
-
-/** A thin bar whose length is a share; drawn, not written. @param {number} part @param {number} whole @param {string} [name] */
-export function meter(part, whole, name) {
-  const bar = h('span', { class: 'meter', 'aria-hidden': 'true' }, h('span', name ? { class: name } : null))
-  const inner = /** @type {HTMLElement} */ (bar.firstElementChild)
-  inner.style.setProperty('inline-size', `${whole > 0 ? Math.min(100, (100 * part) / whole) : 0}%`)
-  return bar
-}
 
 /** @param {ReturnType<typeof bundled>} links @param {{from: number, to: number}} span */
 const numbers = (links, span) => table({

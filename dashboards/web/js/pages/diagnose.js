@@ -5,11 +5,9 @@ import { diagnoseHref, entityHref, go, incidentHref, param, parts, patch, sqlHre
 import { Failure, ask, isAbort, send } from '../api.js'
 import { tell } from '../announce.js'
 import { cause, classTag, deniedBy } from '../catalog.js'
-import { figure } from '../chart.js'
 import { copy, fill, h, hostile, id as shortId, say } from '../dom.js'
 import { guess } from '../find.js'
 import { take } from '../handover.js'
-import { lanes } from '../lanes.js'
 import { full } from '../numbers.js'
 import { failureText } from '../panel.js'
 import { facts } from '../table.js'
@@ -32,9 +30,10 @@ export function open() {
   let abort = new AbortController()
   /** @type {Diagnosis | null} */
   let shown = null
-  /** @type {ReturnType<typeof figure> | null} */
+  /** @type {ReturnType<typeof import('../chart.js').figure> | null} */
   let chart = null
   let asked = ''
+  const pictures = import('../pictures.js')
 
   input.addEventListener('input', () => {
     const found = guess(input.value)
@@ -177,18 +176,24 @@ export function open() {
   function timeline(found) {
     const { timeline: line, subject } = found
     if (!line || line.buckets.length === 0) return null
-    chart = figure(lanes({
+    const picture = {
       name: `Timeline of ${subject.kind} ${subject.label || subject.id}`, states: line.states,
       data: { bucket_s: line.bucket_s, buckets: line.buckets, requests: line.requests, series: [{ class: found.verdict?.class ?? 'none', counts: line.failures }] },
-    }), { size: 'lanes' })
-    return h('section', { class: 'panel', 'aria-labelledby': 'timeline' }, h('header', null, h('h2', { id: 'timeline' }, 'Timeline')), chart.root)
+    }
+    const slot = h('div', { class: 'slot-lanes' })
+    void pictures.then(({ figure, lanes }) => {
+      if (shown !== found) return
+      chart = figure(lanes(picture), { size: 'lanes three' })
+      slot.replaceChildren(chart.root)
+    })
+    return h('section', { class: 'panel', 'aria-labelledby': 'timeline' }, h('header', null, h('h2', { id: 'timeline' }, 'Timeline')), slot)
   }
 
   /** @param {Diagnosis} found */
   function callers(found) {
     if (found.callers.length === 0) return null
     return h('section', { class: 'panel', 'aria-labelledby': 'callers' }, h('header', null, h('h2', { id: 'callers' }, 'Callers to update')),
-      h('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': 'Callers to update' }, h('table', null,
+      h('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': 'Callers, with their calls a minute' }, h('table', null,
         h('thead', null, h('tr', null, [['Network'], ['Agent'], ['Route'], ['Calls', ' a minute'], ['Last']].map(([name, unit], index) => h('th', { scope: 'col', class: index === 3 ? 'number' : null }, name, unit ? h('span', { class: 'unit' }, unit) : null)))),
         h('tbody', null, found.callers.map((caller) => h('tr', null,
           h('th', { scope: 'row' }, caller.network ? h('a', { class: 'mono', href: entityHref('network', caller.network) }, hostile(caller.network)) : '–'),

@@ -3,7 +3,6 @@
 import { diagnoseHref, entityHref, go, parts, sqlHref } from '../address.js'
 import { get } from '../api.js'
 import { causeTag } from '../catalog.js'
-import { figure } from '../chart.js'
 import { fill, h, hostile, id as shortId, say } from '../dom.js'
 import { explainPanel } from '../explain.js'
 import { complete, refusals } from '../overview.js'
@@ -12,7 +11,6 @@ import { empty, panel } from '../panel.js'
 import { onIncident } from '../pulse.js'
 import { iso } from '../range.js'
 import { age, chip, status } from '../severity.js'
-import { stack } from '../stack.js'
 import { facts } from '../table.js'
 import { ago, clock, when } from '../times.js'
 import { act, feedbackDialog, noteDialog, resolveDialog, silenceDialog } from './incident_acts.js'
@@ -30,7 +28,7 @@ export function open() {
   const said = h('p', { class: 'said', 'aria-live': 'polite' })
   /** @type {IncidentPage | null} */
   let shown = null
-  /** @type {ReturnType<typeof figure> | null} */
+  /** @type {ReturnType<typeof import('../chart.js').figure> | null} */
   let chart = null
   let ackedHere = ''
   let perMinute = /** @type {number | null} */ (null)
@@ -43,19 +41,20 @@ export function open() {
   const span = () => ({ from: Date.parse(shown?.since ?? '') - HOUR, to: shown?.status === 'resolved' ? Date.parse(shown.last_at) + HOUR / 4 : Date.now(), tenant: shown?.tenant })
   const picture = panel({
     what: 'the requests around it', heading: 'Before and after', size: 'chart',
-    load: (signal) => {
+    load: async (signal) => {
       const { from, to } = span()
       const entity = shown?.entity
-      if (!entity) return Promise.reject(new Error('no entity'))
-      return /** @type {Promise<import('../shapes').Entity>} */ (get(`/v1/entities/${encodeURIComponent(kindOf(entity.kind))}/${encodeURIComponent(entity.id)}?from=${iso(from)}&to=${iso(to)}`, { signal }))
+      if (!entity) throw new Error('the incident names no entity')
+      const [pictures, data] = await Promise.all([import('../pictures.js'), /** @type {Promise<import('../shapes').Entity>} */ (get(`/v1/entities/${encodeURIComponent(kindOf(entity.kind))}/${encodeURIComponent(entity.id)}?from=${iso(from)}&to=${iso(to)}`, { signal }))])
+      return { pictures, data }
     },
-    show: (data, body) => {
+    show: ({ pictures, data }, body) => {
       const done = complete(data)
       const minutes = Math.max(1, Math.round(300 / data.bucket_s))
       perMinute = shown?.status === 'resolved' ? 0 : refusals(data, Math.max(0, done - minutes), done) / ((Math.min(minutes, done) * data.bucket_s) / 60 || 1)
       if (data.requests.every((count) => count === 0)) return fill(body, empty('No requests of it are stored for this time.'))
       chart?.dispose()
-      chart = figure(stack({
+      chart = pictures.figure(pictures.stack({
         data, incidents: shown ? [shown] : [], what: `Refusals of ${shown?.entity.id ?? ''}`,
         markers: data.states.map((state) => ({ at: state.at, kind: 'identity_change', title: `${state.field}: ${state.from ?? '–'} → ${state.to ?? '–'}` })),
       }))
@@ -205,7 +204,7 @@ function affected(found) {
     groups.length === 0 ? empty('Nobody is named yet.') : groups.map(([name, list]) => h('div', { class: 'affected' }, h('h3', null, `${capital(name)} ${list.length}`), h('ul', null, list.slice(0, 12).map((one) => {
       const value = typeof one === 'object' && one !== null ? /** @type {any} */ (one) : { id: one }
       const id = String(value.id ?? value.value ?? value.key ?? value.network ?? value.route ?? '')
-      const label = shortId(value.label ?? id, 40)
+      const label = ['keys', 'callers', 'networks'].includes(name) ? shortId(value.label ?? id, 40) : hostile(value.label ?? id)
       return h('li', null, kinds[name] ? h('a', { href: entityHref(kinds[name], id) }, label) : label, value.count === undefined ? null : h('span', { class: 'number' }, ` ${full(value.count)}`))
     }), list.length > 12 ? h('li', { class: 'hint' }, `and ${list.length - 12} more`) : null))))
 }
