@@ -19,12 +19,15 @@ const HEADERS = { 'content-security-policy': CSP, 'x-content-type-options': 'nos
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.mjs': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' }
 const PAGES = /^\/(|now|diagnose(\/.*)?|incidents(\/.*)?|entity(\/.*)?|reports(\/.*)?|sql|audit)$/
 
-export const SCENARIOS = ['busy', 'zero', 'nothing', 'fresh', 'error', 'slow', 'signed-out', 'forbidden', 'limited', 'no-incidents', 'unknown', 'conflict', 'cut', 'lost', 'timeout', 'broken-chain']
+export const SCENARIOS = ['busy', 'quiet', 'zero', 'nothing', 'fresh', 'error', 'slow', 'signed-out', 'forbidden', 'limited', 'no-incidents', 'unknown', 'conflict', 'cut', 'lost', 'timeout', 'broken-chain']
 
+const TITLES = { 400: 'The request is not accepted', 401: 'Sign in first', 403: 'This needs a right that the caller lacks', 404: 'There is no such thing', 409: 'It has changed meanwhile', 429: 'Too many requests', 500: 'An error of Claviger\'s own', 504: 'It took longer than is allowed' }
+
+/** A problem document as the service writes it: the title is the kind, the detail the case. */
 class Problem extends Error {
-  constructor(status, title, more = {}, headers = {}) {
-    super(title)
-    Object.assign(this, { status, headers, body: { type: `/problems/${status}`, title, status, id: '7f3a', ...more } })
+  constructor(status, detail, more = {}, headers = {}) {
+    super(detail)
+    Object.assign(this, { status, headers, body: { type: `urn:claviger:problem:${status}`, title: TITLES[status], detail, status, id: '7f3a', ...more } })
   }
 }
 
@@ -66,7 +69,7 @@ async function answer(state, now, request, response) {
   await guard(state, path, request)
   const found = route(state, now, request.method, path, url.searchParams, body ? JSON.parse(body) : {}, request, response)
   if (found === undefined) return
-  if (found === null) throw new Problem(404, 'nothing of this name was ever seen', { detail: 'searched 14 days, 412 files', hint: 'older data was removed on 2 Nov' })
+  if (found === null) throw new Problem(404, 'searched 14 days, 412 files', { hint: 'older data was removed on 2 Nov' })
   response.writeHead(200, { 'content-type': 'application/json', 'x-claviger-limit-rows': '10000', 'x-claviger-limit-seconds': '30' })
   response.end(JSON.stringify(found))
 }
@@ -92,7 +95,7 @@ async function guard(state, path, request) {
   if (state.scenario === 'error') throw new Problem(500, 'the lake cannot be read', { hint: 'check credentials and free space at its address' })
   if (state.scenario === 'timeout') throw new Problem(504, 'stopped after 30 s', { limit_s: 30 })
   if (state.scenario === 'limited') throw new Problem(429, 'too many requests', {}, { 'retry-after': '12' })
-  if (state.scenario === 'forbidden' && request.method !== 'GET') throw new Problem(403, 'the token lacks a scope', { scope: 'incidents:write' })
+  if (state.scenario === 'forbidden' && request.method !== 'GET') throw new Problem(403, 'the scope `incidents:write` is needed', { hint: 'ask an administrator for a token that has it' })
   if (state.scenario === 'slow') await new Promise((done) => setTimeout(done, 4000))
 }
 
@@ -101,7 +104,7 @@ function route(state, now, method, path, query, body, request, response) {
   const time = (name, otherwise) => (query.get(name) ? Date.parse(query.get(name)) : otherwise)
   const from = time('from', now - 3_600_000)
   const to = time('to', now)
-  const kind = { quiet: scenario === 'zero', nothing: scenario === 'nothing', fresh: scenario === 'fresh' }
+  const kind = { quiet: scenario === 'quiet' || scenario === 'zero', zero: scenario === 'zero', nothing: scenario === 'nothing', fresh: scenario === 'fresh' }
   const parts = path.split('/').slice(2)
   if (path === '/v1/session') return session(state, method, body, response)
   if (path === '/v1/catalog') return catalog
@@ -149,7 +152,7 @@ function live(state, now, kind, response) {
 }
 
 function explain(scenario) {
-  if (scenario === 'zero' || scenario === 'nothing') return { dimensions: [] }
+  if (['zero', 'nothing', 'fresh'].includes(scenario)) return { dimensions: [] }
   const row = (dimension, value, share_now, share_before) => ({ dimension, values: [{ value, share_before, share_now, count_before: Math.round(share_before * 4000), count_now: Math.round(share_now * 41_000) }] })
   return { dimensions: [row('principal', 'backup_service_user', 0.971, 0), row('tenant', 'acme', 0.983, 0.31), row('key', 'key-acme-backup-9f2c', 0.612, 0.002), row('route', 'GET /v1/reports/{id}', 0.88, 0.21), row('network', '10.2.0.0/24', 0.74, 0.18), row('cause', 'user_deleted', 0.971, 0)] }
 }

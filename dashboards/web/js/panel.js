@@ -19,9 +19,10 @@ let count = 0
  *   skeleton?: () => HTMLElement,
  *   load: (signal: AbortSignal) => Promise<T>,
  *   show: (data: T, body: HTMLElement) => void,
+ *   onFail?: () => void,
  * }} of `what` completes "Could not load …"
  * @returns {Panel} */
-export function panel({ what, heading, tools, size = 'list', skeleton, load, show }) {
+export function panel({ what, heading, tools, size = 'list', skeleton, load, show, onFail }) {
   count += 1
   const name = `panel-${count}`
   const note = h('div', { class: 'note' })
@@ -97,6 +98,7 @@ export function panel({ what, heading, tools, size = 'list', skeleton, load, sho
     const old = shownAt === 0 ? null : h('span', { class: 'old' }, ` Data from ${clock(shownAt, { to: 'second' })}.`)
     fill(note, h('div', { class: 'failure', role: 'alert' }, h('p', null, failureText(what, error), old), actions(error)))
     if (error instanceof Failure && error.kind === 'limited') countDown(error.retryAfter || 10)
+    onFail?.()
   }
 
   /** @param {unknown} error */

@@ -83,7 +83,7 @@ export function open() {
       const what = kind === 'pasted' ? 'No id in this text was ever seen.' : `Never seen: ${id.length > 24 ? `${id.slice(0, 12)}…${id.slice(-6)}` : id}.`
       say(heading, what)
       const candidates = error.body?.others ?? error.body?.candidates
-      fill(answer, h('p', null, [error.detail, error.hint].filter(Boolean).join(' ')), Array.isArray(candidates) ? others(candidates) : null)
+      fill(answer, h('p', null, [error.title, error.hint].filter(Boolean).join(' ')), Array.isArray(candidates) ? others(candidates) : null)
       return
     }
     fill(answer, h('div', { class: 'failure', role: 'alert' }, h('p', null, failureText('the diagnosis', error)),

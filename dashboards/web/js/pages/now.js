@@ -74,6 +74,9 @@ export function open() {
       return /** @type {Overview} */ (await get(href('/v1/overview', { from: iso(from), to: iso(to), tenant: param('tenant') }), { signal }))
     },
     show: (data) => display(data),
+    onFail: () => {
+      if (!shown) say(heading, 'Whether anything is wrong is not known.')
+    },
   })
   const explain = explainPanel(slice)
   const split = h('div', { class: 'split' }, chartSlot, legend)

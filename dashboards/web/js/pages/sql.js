@@ -171,7 +171,7 @@ export function open() {
       say(summary, `Timed out at ${seconds} s`)
       return
     }
-    const words = error instanceof Failure ? [error.title, error.detail, error.hint].filter(Boolean).join(' ') : failureText('the rows', error)
+    const words = error instanceof Failure ? [error.title, error.hint].filter(Boolean).join(' ') : failureText('the rows', error)
     const at = error instanceof Failure ? placeOf(error) : null
     fill(problem, h('p', { class: 'failure', role: 'alert' }, at ? `Line ${at.line}, column ${at.column}: ` : null, hostile(words)))
     say(summary, '')
