@@ -108,7 +108,7 @@ test('a silence asks for its end and its reason, and shows what it would hide', 
   await page.keyboard.press('s')
   await page.waitForSelector('text=/It would hide 1 open incident and 12 findings of the past week\\./')
   assert.ok(await page.getByRole('button', { name: 'Silence for 4 h' }).isVisible())
-  await page.getByText('1 h', { exact: true }).click()
+  await page.getByRole('radio', { name: '1 h' }).check()
   await page.getByLabel('Reason').fill('planned move')
   await page.getByRole('button', { name: 'Silence for 1 h' }).click()
   await page.waitForSelector('text=/silenced until/')

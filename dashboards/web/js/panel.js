@@ -64,7 +64,7 @@ export function panel({ what, heading, tools, size = 'list', skeleton, load, sho
 
   /** @param {AbortSignal} signal */
   function wait(signal) {
-    const began = Date.now()
+    const began = performance.now()
     root.setAttribute('aria-busy', 'true')
     timers.push(setTimeout(() => {
       if (shownAt === 0) fill(body, skeleton ? skeleton() : bars(size))
@@ -73,7 +73,7 @@ export function panel({ what, heading, tools, size = 'list', skeleton, load, sho
       const text = h('span')
       const tick = () => {
         if (signal.aborted) return
-        say(text, `Still reading, ${duration(Math.floor((Date.now() - began) / 1000) * 1000)}. `)
+        say(text, `Still reading, ${duration(Math.floor((performance.now() - began) / 1000) * 1000)}. `)
         timers.push(setTimeout(tick, 1000))
       }
       fill(note, h('p', { class: 'hint' }, text, h('button', { type: 'button', class: 'link', onclick: cancel }, 'Cancel')))

@@ -243,7 +243,7 @@ export function open() {
     if (handed) return void ask_('pasted', handed)
     const found = param('find')
     if (!kind && found) {
-      patch({ find: null }, { replace: true })
+      patch({ find: null }, { replace: true, quiet: true })
       return void ask_('auto', found)
     }
     if (!kind || !id) return

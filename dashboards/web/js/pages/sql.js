@@ -104,7 +104,7 @@ export function open() {
     stop()
     abort = new AbortController()
     const { signal } = abort
-    began = Date.now()
+    began = performance.now()
     busy(true)
     fill(problem)
     say(notice, '')
@@ -114,7 +114,7 @@ export function open() {
       const answer = /** @type {Table} */ (await send('/v1/sql', { sql }, { signal, accept: TABLE }))
       if (!signal.aborted) await show(answer, sql)
     } catch (error) {
-      if (isAbort(error)) say(summary, `Stopped after ${duration(Date.now() - began)}.`)
+      if (isAbort(error)) say(summary, `Stopped after ${duration(performance.now() - began)}.`)
       else failed(error)
     } finally {
       if (abort.signal === signal) busy(false)
@@ -133,7 +133,7 @@ export function open() {
     stopButton.disabled = !is
     result.classList.toggle('stale', is)
     if (is) ticking = setInterval(() => {
-      if (Date.now() - began > 2000) say(summary, `Still reading, ${duration(Math.floor((Date.now() - began) / 1000) * 1000)}.`)
+      if (performance.now() - began > 2000) say(summary, `Still reading, ${duration(Math.floor((performance.now() - began) / 1000) * 1000)}.`)
     }, 500)
   }
 
