@@ -33,7 +33,7 @@ class Problem extends Error {
 
 /** @param {{scenario?: string, now?: () => number, port?: number}} [how] */
 export function start({ scenario = 'busy', now = () => NOW, port = 0 } = {}) {
-  const state = { scenario, signedIn: false, acted: new Map(), requests: [], streams: new Set(), queries: [{ name: 'Failures today', sql: 'select count(*) from events', saved_by: 'ana', saved_at: iso(now() - 86_400_000) }] }
+  const state = { scenario, signedIn: false, acted: new Map(), exports: [], requests: [], streams: new Set(), queries: [{ name: 'Failures today', sql: 'select count(*) from events', saved_by: 'ana', saved_at: iso(now() - 86_400_000) }] }
   const server = createServer((request, response) => {
     answer(state, now(), request, response).catch((error) => {
       if (!(error instanceof Problem)) console.error(error)
@@ -113,9 +113,10 @@ function route(state, now, method, path, query, body, request, response) {
   if (path === '/v1/explain') return explain(scenario)
   if (path === '/v1/diagnose') return diagnose(state, body, now)
   if (path === '/v1/queries') return state.queries
+  if (path === '/v1/exports') return exported(state, method, body, now)
   if (parts[0] === 'queries') return saved(state, method, parts[1], body, now)
   if (path === '/v1/sql') return sql(scenario, body, now)
-  if (path === '/v1/audit/proof') return scenario === 'broken-chain' ? { broken_at: 88_412 } : { verified_until: iso(now - 12 * 60_000), digest_number: 8841, uncovered: 412 }
+  if (path === '/v1/audit/proof') return proof(scenario, now)
   if (parts[0] === 'reports') return report(scenario, now)
   if (parts[0] === 'entities') return entity(parts[1], parts.slice(2).join('/'), from, to, now, { unknown: scenario === 'unknown' })
   if (path === '/v1/incidents') return scenario === 'no-incidents' ? incidents(now).filter((one) => one.status === 'resolved') : incidents(now).map((one) => ({ ...one, ...state.acted.get(one.id) }))
@@ -166,6 +167,18 @@ function diagnose(state, body, now) {
   return found
 }
 
+function proof(scenario, now) {
+  if (scenario === 'broken-chain') throw new Problem(500, 'the chain is broken at record 88412: its digest does not match')
+  return { records: 88_412, covered: 88_000, digest_sequence: 8841, covered_until: iso(now - 12 * 60_000), head: 'operator,8841,5f0c' }
+}
+
+function exported(state, method, body, now) {
+  if (method === 'GET') return state.exports.map((one) => ({ ...one, ...(one.looks++ === 0 ? { state: 'running', written: 410, files: [] } : {}) }))
+  const one = { id: 'x1', state: 'done', from: body.from, to: body.to, output: body.output, asked_by: 'ana', records: 1000, written: 1000, bytes: 65_536, files: [{ path: 'requests.ndjson', sha256: 'ab'.repeat(32), records: 1000 }], verify: 'claviger verify x1', looks: 0, asked_at: iso(now) }
+  state.exports.push(one)
+  return one
+}
+
 function saved(state, method, name, body, now) {
   state.queries = state.queries.filter((one) => one.name !== name)
   if (method === 'PUT') state.queries.push({ name, sql: body.sql, saved_by: 'ana', saved_at: iso(now) })
@@ -176,8 +189,8 @@ const table = (columns, rows, more = {}) => ({ columns: columns.map(([name, type
 
 function sql(scenario, { sql: question }, now) {
   if (/from audit/.test(question)) {
-    return table([['at', 'timestamp'], ['actor', 'string'], ['action', 'string'], ['object', 'string'], ['client_address', 'string'], ['tenant_id', 'string'], ['outcome', 'string'], ['sequence', 'long'], ['digest', 'string']],
-      Array.from({ length: 24 }, (_, index) => [iso(now - index * 131_000), ['ana', 'token k2', 'local'][index % 3], ['silenced', 'report', 'sql', 'diagnosed'][index % 4], ['INC-7', 'failures_by_cause', 'events', 'key-acme-backup-9f2c'][index % 4], '10.0.0.4', index % 3 ? 'acme' : null, 'done', String(88_412 - index), `${index}f3a9c0`.padEnd(64, '0')]))
+    return table([['seq', 'long'], ['at', 'timestamp'], ['tenant_id', 'string'], ['who', 'string'], ['action', 'string'], ['what', 'string'], ['address', 'string'], ['outcome', 'string']],
+      Array.from({ length: 24 }, (_, index) => [String(88_412 - index), iso(now - index * 131_000), index % 3 ? 'acme' : null, ['ana', 'token k2', 'local'][index % 3], ['silence', 'report', 'sql', 'diagnose'][index % 4], ['5f0c9a1be47d2233', 'failures', 'select count(*) from events', 'key-acme-backup-9f2c'][index % 4], '10.0.0.4', 'done']))
   }
   if (/read_csv/.test(question)) throw new Problem(400, '`read_csv` is not allowed', { hint: "queries only read Claviger's tables" })
   if (/form events/.test(question)) throw new Problem(400, 'expected: from, found: form', { line: 1, column: 17 })

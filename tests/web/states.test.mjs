@@ -49,7 +49,7 @@ says('busy', '/diagnose/request/req-undecidable', /Cannot be decided: the access
 says('busy', '/diagnose/request/req-served', /This request was served \(200\)\. Should it have been\? Yes: key, user and scope were in order\./)
 says('busy', '/diagnose?find=acme', /2 things answer to this\. Which one\?/)
 says('cut', '/reports/failures_by_cause', /First 6 of 48\u202f112 rows\. The download has all\./)
-says('broken-chain', '/audit', /Chain broken at 88\u202f412: digest does not match\. Do not rely on what follows\./)
+says('broken-chain', '/audit', /The chain is broken at record 88412: its digest does not match\. Do not rely on what follows\./)
 says('busy', '/audit', /24 records, 2026-11-16 03:12:40 to now UTC\. Chain verified to 2026-11-23 03:00:40 UTC \(digest 8841\)\. Not yet covered: 412 records\./)
 
 test('a slow panel says so after two seconds, can be cancelled, and blanks no other', () => at('slow', '/?from=-6h', async ({ page, said }) => {
@@ -161,4 +161,15 @@ test('a running query is stopped by its key, and the draft survives a reload', (
   await page.reload()
   await page.waitForSelector('.editor')
   assert.equal(await page.locator('.cm-content').textContent(), 'select 1 as slow')
+}))
+
+test('an export is watched until it is done, and shows how to verify it', () => at('busy', '/audit', async ({ page, server }) => {
+  await settled(page)
+  await page.keyboard.press('e')
+  await page.getByRole('button', { name: 'Export', exact: true }).click()
+  await page.waitForSelector('text=/Export 410 of 1\u202f000 records, 41\\.0\u202f%, 64 KiB\\. You can leave; it goes on\\./')
+  await page.waitForSelector('text=claviger verify x1')
+  assert.ok(await page.getByRole('button', { name: 'requests.ndjson' }).isVisible())
+  const { from, to, output } = JSON.parse(server.state.requests.find((one) => one.method === 'POST' && one.path === '/v1/exports').body)
+  assert.deepEqual({ from, to, output }, { from: '2026-11-16T03:12:40Z', to: '2026-11-23T03:12:40Z', output: 'ndjson' })
 }))

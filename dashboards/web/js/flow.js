@@ -10,20 +10,23 @@ import { full, share, short } from './numbers.js'
 import { rowsHref } from './rows.js'
 import { table } from './table.js'
 
-/** @typedef {{denied_by: string, class: string, tenant: string | null, count: number}} Link */
+/** @typedef {{denied_by: string, class: string, tenant: string | null, others?: boolean, count: number}} Link */
 
 const TENANTS_MAX = 7
 const LINKS_MAX = 60
 
+/** @param {Link} link */
+const tenantOf = (link) => link.tenant ?? (link.others ? 'other tenants' : 'no tenant')
+
 /** Tenants beyond the seventh become one. @param {Link[]} flow */
 export function bundled(flow) {
-  const tenants = totals(flow, (link) => link.tenant ?? 'no tenant')
+  const tenants = totals(flow, tenantOf)
   const kept = new Set(tenants.slice(0, TENANTS_MAX).map(([name]) => name))
   const others = tenants.length - kept.size
   /** @type {Map<string, {who: string, class: string, tenant: string, count: number}>} */
   const links = new Map()
   for (const link of flow) {
-    const tenant = link.tenant ?? 'no tenant'
+    const tenant = tenantOf(link)
     const name = kept.has(tenant) ? tenant : `${others} others`
     const key = JSON.stringify([link.denied_by, token(link.class), name])
     const before = links.get(key)
@@ -106,7 +109,7 @@ function nested(links, all, span) {
 }
 
 /** A tenant that can stand in a question. @param {string} name */
-const named = (name) => (name === 'no tenant' || / others$/.test(name) ? null : name)
+const named = (name) => (['no tenant', 'other tenants'].includes(name) || / others$/.test(name) ? null : name)
 
 /** @param {ReturnType<typeof bundled>} links @param {{from: number, to: number}} span */
 const numbers = (links, span) => table({

@@ -105,8 +105,8 @@ export function open() {
     chart?.dispose()
     chart = null
     const { verdict } = found
-    say(heading, verdict ? sentence(found) : served(found))
-    document.title = `${verdict?.label ?? 'Diagnose'} · Claviger`
+    say(heading, sentence(found))
+    document.title = `${verdict?.label || 'Diagnose'} · Claviger`
     fill(answer,
       verdictLine(found), subjectLine(found), fix(found), contradiction(found), missing(found),
       h('section', { class: 'panel', 'aria-labelledby': 'steps' }, h('header', null, h('h2', { id: 'steps' }, 'Steps')), stepsOf(found.steps)),
@@ -119,7 +119,7 @@ export function open() {
     const { verdict } = found
     if (!verdict) return served(found)
     if (verdict.missing_field && verdict.cause === 'undecidable') return `Cannot be decided: the access log has no ${verdict.missing_field} field.`
-    if (!verdict.cause) return served(found)
+    if (!verdict.cause) return verdict.sentence || served(found)
     return verdict.sentence || `Refused: ${verdict.label}.`
   }
 
@@ -136,7 +136,7 @@ export function open() {
     const { verdict, subject } = found
     return h('p', { class: 'verdict' },
       verdict?.cause ? [classTag(verdict.class), ' · '] : null,
-      verdict ? [h('b', null, capital(verdict.confidence)), ' · '] : null,
+      verdict?.confidence ? [h('b', null, capital(verdict.confidence)), ' · '] : null,
       `${subject.kind} `, shortId(subject.label || subject.id),
       verdict?.denied_by ? ` · said no: ${deniedBy(verdict.denied_by)}` : null,
       h('span', { class: 'asof' }, ` · as of ${when(found.at, { to: 'second' })}${found.snapshot_version ? ` (snapshot ${shortVersion(found.snapshot_version)})` : ''}`))
@@ -159,11 +159,11 @@ export function open() {
   /** @param {Diagnosis} found */
   function fix(found) {
     const { remedy } = found
-    if (!remedy) return null
+    if (!remedy?.action || !found.verdict?.cause) return null
     const button = h('button', { type: 'button' }, 'Copy for ticket')
     button.addEventListener('click', () => copy(asTicket(found), button))
     const list = (/** @type {string} */ name, /** @type {string[] | undefined} */ values) => (values && values.length > 0 ? h('p', { class: 'needs' }, `${name}: `, values.map((value, index) => [index > 0 ? ', ' : '', h('code', null, hostile(value))])) : null)
-    return h('section', { class: 'fix', 'aria-label': 'Fix' }, h('p', null, h('b', null, 'Fix'), ' ', h('span', { class: 'owner' }, `${capital(remedy.owner)}: `), hostile(remedy.action)), list('Scopes', remedy.scopes), list('Settings', remedy.settings), h('div', { class: 'row' }, button))
+    return h('section', { class: 'fix', 'aria-label': 'Fix' }, h('p', null, h('b', null, 'Fix'), ' ', remedy.owner ? h('span', { class: 'owner' }, `${capital(remedy.owner)}: `) : null, hostile(remedy.action)), list('Scopes', remedy.scopes), list('Settings', remedy.settings), h('div', { class: 'row' }, button))
   }
 
   /** @param {Diagnosis} found */
@@ -203,7 +203,7 @@ export function open() {
 
   /** @param {Diagnosis} found */
   function doneWhen(found) {
-    if (!found.done_when) return null
+    if (!found.done_when?.sql) return null
     const { sql, expected } = found.done_when
     return h('p', { class: 'done-when' }, h('b', null, 'Done when'), ' ', h('a', { href: sqlHref(sql) }, 'this query'), ` returns ${typeof expected === 'object' ? JSON.stringify(expected) : String(expected)}.`)
   }

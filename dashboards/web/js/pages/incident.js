@@ -82,9 +82,11 @@ export function open() {
       h('div', { class: 'two' }, affected(found), explain.root),
       h('div', { class: 'two' }, deliveries(found), history(found)))
     if (first) {
-      picture.root.hidden = false
       explain.root.hidden = false
-      picture.reload()
+      if (hasPage(found.entity.kind)) {
+        picture.root.hidden = false
+        picture.reload()
+      }
       explain.reload()
     }
   }
@@ -167,7 +169,7 @@ export function open() {
 
   /** @param {IncidentPage} found */
   function hit(found) {
-    return [counted(found.keys, 'key'), counted(found.principals, 'user'), found.tenant ? `tenant ${found.tenant}` : null, counted(found.failures, 'failure'), `last ${when(found.last_at, { to: 'second' })} (${ago(found.last_at)})`]
+    return [found.keys === null ? null : counted(found.keys, 'key'), found.principals === null ? null : counted(found.principals, 'user'), found.tenant ? `tenant ${found.tenant}` : null, found.failures === null ? null : counted(found.failures, 'failure'), `last ${when(found.last_at, { to: 'second' })} (${ago(found.last_at)})`]
       .filter(Boolean).join(' · ')
   }
 
@@ -177,18 +179,21 @@ export function open() {
     return h('section', { class: 'panel', 'aria-labelledby': 'runbook' }, h('header', null, h('h2', { id: 'runbook' }, 'What to do')),
       steps.length > 0 ? h('ol', { class: 'runbook' }, steps.map((step) => h('li', null, hostile(step.text), step.url && /^https:/.test(step.url) ? [' ', h('a', { href: step.url, rel: 'noreferrer noopener', target: '_blank' }, 'Open')] : null))) : empty('No runbook for this kind.'),
       found.done_when ? h('p', { class: 'done-when' }, h('b', null, 'Done when'), ' ', h('a', { href: sqlHref(found.done_when.sql) }, 'this query'), ` returns ${typeof found.done_when.expected === 'object' ? JSON.stringify(found.done_when.expected) : String(found.done_when.expected)}.`) : null,
-      h('div', { class: 'row' }, h('a', { class: 'button', href: diagnoseHref('incident', found.id) }, 'Diagnose'), h('a', { class: 'button', href: entityHref(kindOf(found.entity.kind), found.entity.id) }, 'Open entity')))
+      h('div', { class: 'row' }, h('a', { class: 'button', href: diagnoseHref('incident', found.id) }, 'Diagnose'), hasPage(found.entity.kind) ? h('a', { class: 'button', href: entityHref(kindOf(found.entity.kind), found.entity.id) }, 'Open entity') : null))
   }
 }
 
 /** The network that a source is, as the API's path calls it. @param {string} kind */
 const kindOf = (kind) => (kind === 'source' ? 'network' : kind)
 
+/** A gateway has no page of its own. @param {string} kind */
+const hasPage = (kind) => ['key', 'principal', 'tenant', 'network', 'route'].includes(kindOf(kind))
+
 /** @param {IncidentPage} found */
 function evidence(found) {
   const why = found.explanation
   const amount = (/** @type {unknown} */ value) => (typeof value === 'number' ? short(Math.round(value * 100) / 100) : value === null || value === undefined ? '–' : String(value))
-  const words = why ? [`expected ${amount(why.expected)}, saw ${amount(why.seen)}`, why.probability === null || why.probability === undefined ? null : odds(why.probability), why.quiet_if ? `quiet if ${String(why.quiet_if)}` : null].filter(Boolean).join('; ') : ''
+  const words = why ? [`expected ${amount(why.expected)}, saw ${amount(why.seen)}${why.unit ? ` ${why.unit}` : ''}`, why.probability === null || why.probability === undefined ? null : odds(why.probability), why.quiet_if ? `quiet if ${String(why.quiet_if)}` : null].filter(Boolean).join('; ') : ''
   return h('section', { class: 'panel', 'aria-labelledby': 'evidence' }, h('header', null, h('h2', { id: 'evidence' }, `Evidence ${found.evidence.length}`)),
     words ? h('p', null, capital(words), '.') : null,
     h('ul', { class: 'evidence' }, found.evidence.slice(0, 20).map((one) => h('li', null,
@@ -212,12 +217,11 @@ function affected(found) {
 /** @param {IncidentPage} found */
 function deliveries(found) {
   return h('section', { class: 'panel', 'aria-labelledby': 'delivery' }, h('header', null, h('h2', { id: 'delivery' }, 'Delivery')),
-    found.deliveries.length === 0 ? empty('Nobody was told: no destination is configured, or a silence holds.') : h('ul', { class: 'log' }, found.deliveries.map((one) => h('li', null, h('b', null, hostile(one.to)), `: ${deliveryWords(one)}`))))
+    found.deliveries.length === 0 ? empty('Nobody was told: no destination is configured, or a silence holds.') : h('ul', { class: 'log' }, found.deliveries.map((one) => h('li', null, h('b', null, hostile(one.to)), ': ', hostile(deliveryWords(one))))))
 }
 
 /** @param {IncidentPage['deliveries'][number]} one */
-const deliveryWords = (one) => (one.outcome === 'delivered' ? `delivered ${clock(one.at, { to: 'second' })} (${counted(one.tries, 'try', 'tries')})`
-  : one.next_at ? `${one.outcome} since ${clock(one.at)}, next try ${clock(one.next_at)}` : `${one.outcome} ${clock(one.at, { to: 'second' })}`)
+const deliveryWords = (one) => [one.outcome === 'failing' ? `failing since ${when(one.at)}` : `${one.outcome} ${when(one.at, { to: 'second' })}`, one.reason].filter(Boolean).join(': ')
 
 /** @param {IncidentPage} found */
 function history(found) {
