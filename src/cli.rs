@@ -4,10 +4,13 @@
 
 mod alert;
 mod bench;
+mod bundle;
 mod check_config;
 mod check_lake;
 mod demo;
 mod diagnose;
+mod forecast;
+mod formats;
 mod identity;
 mod incidents;
 mod known;
@@ -15,6 +18,7 @@ mod query;
 mod replay;
 mod run;
 mod service;
+mod what_if;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use claviger_core::fault::{Blame, Fault};
@@ -37,6 +41,10 @@ enum Command {
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
     Diagnose(diagnose::DiagnoseArguments),
+    WhatIf(what_if::WhatIfArguments),
+    Forecast(forecast::ForecastArguments),
+    Bundle(bundle::BundleArguments),
+    Formats(formats::FormatsArguments),
     CheckLake(check_lake::CheckLakeArguments),
     /// Validates identity snapshots and shows what changed between them
     Identity(identity::Identity),
@@ -71,6 +79,10 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
         Command::Diagnose(arguments) => diagnose::run(&arguments),
+        Command::WhatIf(arguments) => what_if::run(&arguments),
+        Command::Forecast(arguments) => forecast::run(&arguments),
+        Command::Bundle(arguments) => bundle::run(&arguments),
+        Command::Formats(arguments) => formats::run(&arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),

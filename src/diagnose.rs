@@ -5,6 +5,7 @@
 //! A key that is shown is hashed at once and forgotten.
 
 mod find;
+mod flows;
 mod rows;
 mod traffic;
 
@@ -16,6 +17,8 @@ use claviger_core::diagnose::{Diagnosis, SubjectKind};
 use claviger_core::fault::{Blame, Fault, Retry};
 use claviger_core::identity::Directory;
 use claviger_core::secret::{Credential, Pepper, Slips};
+
+pub use flows::{coming_stops, impact};
 
 use crate::lake::{Lake, LakeError};
 

@@ -56,4 +56,12 @@ pub mod ingest;
 
 pub mod diagnose;
 
+pub mod flow;
+
+pub mod whatif;
+
+pub mod forecast;
+
+pub mod formats;
+
 pub mod keymisuse;

@@ -339,7 +339,7 @@ fn event_at(row: &Events) -> i64 {
 }
 
 /// The instant in the first row's column.
-fn instant(batches: &[RecordBatch], column: usize) -> Option<i64> {
+pub(super) fn instant(batches: &[RecordBatch], column: usize) -> Option<i64> {
     let batch = batches.iter().find(|batch| batch.num_rows() > 0)?;
     let instants = batch.column(column).as_primitive_opt::<TimestampMicrosecondType>()?;
     instants.is_valid(0).then(|| instants.value(0))

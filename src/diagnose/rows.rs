@@ -31,6 +31,12 @@ impl Condition {
         Self { sql: sql.to_owned(), values }
     }
 
+    /// `column` is one of the values.
+    pub(super) fn any_of(column: &'static str, values: &[String]) -> Self {
+        let texts = values.iter().map(|value| format!("'{}'", value.replace('\'', "''")));
+        Self { sql: format!("{column} in ({})", texts.collect::<Vec<_>>().join(", ")), values: Vec::new() }
+    }
+
     pub(super) fn and(mut self, other: Self) -> Self {
         self.sql = [self.sql, other.sql].into_iter().filter(|sql| !sql.is_empty()).collect::<Vec<_>>().join(" and ");
         self.values.extend(other.values);
