@@ -58,7 +58,7 @@ fn read(file: &Path, lines: usize) -> Result<RawBatch, Failure> {
     };
     let mut reader = BufReader::new(source);
     let mut batch = RawBatch::new(chrono::Utc::now().timestamp_micros());
-    let span = batch.open_span(Stream::new("", &file.display().to_string(), 0), Offset(0));
+    let span = batch.open_span(Stream::new("", file.display().to_string().as_str(), 0), Offset(0));
     let mut line = Vec::new();
     for offset in 0..i64::try_from(lines).unwrap_or(i64::MAX) {
         line.clear();
