@@ -67,8 +67,8 @@ fn page(forecast: &Forecast) -> String {
         text.push_str(listed("Routes", &stop.routes).trim_start_matches('\n'));
         text.push_str(listed("Callers", &stop.callers).trim_start_matches('\n'));
     }
-    if forecast.unused > 0 {
-        text.push_str(&format!("\n{} keys end as well and are not used.\n", forecast.unused));
+    if forecast.unused > 0 && !forecast.stops.is_empty() {
+        text.push_str(&format!("\nEnding without any traffic: {} more.\n", forecast.unused));
     }
     text
 }

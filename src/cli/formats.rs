@@ -99,7 +99,13 @@ fn page(found: &Coverage) -> String {
         text.push_str(&format!("  {:<28} lacks {}\n", cause.cause, cause.missing.join(" and ")));
     }
     for advice in &found.advice {
-        text.push_str(&format!("\nTo decide {}: {}\n  {}\n", advice.decides.join(", "), advice.why, advice.snippet));
+        text.push_str(&format!(
+            "\nOn {}, to decide {}: {}\n  {}\n",
+            advice.format,
+            advice.decides.join(", "),
+            advice.why,
+            advice.snippet
+        ));
     }
     text
 }

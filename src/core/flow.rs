@@ -111,9 +111,14 @@ pub(crate) fn shares<'a>(
     shares
 }
 
-/// With one decimal.
+/// With one decimal. What was counted in less than a day is not taken to go on all day.
 pub(crate) fn per_day(requests: i64, days: f64) -> f64 {
-    (requests as f64 / days.max(1.0 / 24.0) * 10.0).round() / 10.0
+    (requests as f64 / days.max(1.0) * 10.0).round() / 10.0
+}
+
+/// `1 key`, `2 keys`.
+pub(crate) fn many(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 pub(crate) fn caller(flow: &Flow) -> String {

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::flow::{Flow, Share, caller, instant, key_label, per_day, shares};
+use crate::flow::{Flow, Share, caller, instant, key_label, many, per_day, shares};
 use crate::identity::{Directory, KeyAt, KeyStatus};
 use crate::time;
 
@@ -109,10 +109,10 @@ pub fn forecast(
     let requests_per_day = (sum * 10.0).round() / 10.0;
     let sentence = match stops.first() {
         None if endings.is_empty() => format!("No key ends within {days} days."),
-        None => format!("{unused} keys end within {days} days, and none of them is used."),
+        None => format!("{} without any traffic: nothing stops within {days} days.", many(unused, "ending key")),
         Some(first) => format!(
-            "{requests_per_day} requests a day stop within {days} days: {} keys in use end, the first at {}.",
-            stops.len(),
+            "{requests_per_day} requests a day stop within {days} days, with {} in use. The first ends at {}.",
+            many(stops.len(), "key"),
             time::format(first.ends_at)
         ),
     };

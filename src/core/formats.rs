@@ -105,6 +105,7 @@ pub struct Undecidable {
 /// A gateway setting, and the causes that it helps to decide.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Advice {
+    pub format: String,
     pub column: &'static str,
     pub why: &'static str,
     pub snippet: &'static str,
@@ -178,16 +179,18 @@ fn rejects(sample: &DecodedBatch) -> BTreeMap<String, u64> {
 
 /// Settings of the gateways that wrote the sample, which fill what is missing.
 fn advise(formats: &BTreeMap<String, u64>, undecidable: &[Undecidable]) -> Vec<Advice> {
-    let snippets = formats.keys().flat_map(|format| advice::snippets(format));
+    let snippets =
+        formats.keys().flat_map(|format| advice::snippets(format).iter().map(move |snippet| (format, snippet)));
     let fills = |column: &str, missing: &str| {
         let all =
             [CREDENTIAL, PLACE, MESSAGE, WHO, CONSUMER, PATH, METHOD, ADDRESS, AGENT, MODEL, UPSTREAM, TENANT, GATEWAY];
         let named = |need: &&&Need| need.name == missing && need.columns.iter().any(|own| own.name() == column);
         all.iter().any(|need| named(&need))
     };
-    let advice = snippets.map(|snippet| {
+    let advice = snippets.map(|(format, snippet)| {
         let helped = undecidable.iter().filter(|cause| cause.missing.iter().any(|name| fills(snippet.column, name)));
         Advice {
+            format: format.clone(),
             column: snippet.column,
             why: snippet.why,
             snippet: snippet.text,

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::flow::{Flow, Share, caller, instant, key_label, per_day, shares};
+use crate::flow::{Flow, Share, caller, instant, key_label, many, per_day, shares};
 use crate::identity::{Directory, ScopeAnswer, covers};
 
 /// A change that is thought of.
@@ -94,7 +94,6 @@ fn sentence(impact: &Impact) -> String {
     if impact.keys.is_empty() {
         return format!("Nobody would notice: no request of the time looked at depends on it ({}).", impact.change);
     }
-    let many = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     format!(
         "{} requests a day would fail: {} of {}, from {}, on {}.",
         impact.requests_per_day,
