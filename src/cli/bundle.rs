@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use claviger_core::access::TenantScope;
-use claviger_core::classify::ClassifyOptions;
 use claviger_core::diagnose::bundle;
 use claviger_core::fault::Blame;
 
 use super::known::Known;
 use super::{Answer, Failure, print};
-use crate::diagnose::{Asked, Diagnoser};
+use crate::diagnose::Asked;
 
 /// Writes a redacted support bundle about one request: diagnosis, row, identity facts and versions
 #[derive(Debug, Args)]
@@ -40,7 +39,7 @@ pub(super) fn run(arguments: &BundleArguments) -> Result<Answer, Failure> {
     let directory = Arc::new(arguments.known.directory(&pepper)?);
     let asked = Asked::Request(arguments.request_id.clone());
     let found = super::wait_for(async {
-        let diagnoser = Diagnoser::new(arguments.known.lake().await?, ClassifyOptions::default());
+        let diagnoser = arguments.known.diagnoser().await?;
         Ok::<_, Failure>(Box::pin(diagnoser.diagnose(&asked, at, &directory, &TenantScope::All)).await?)
     })??;
     let Some(diagnosis) = found else {

@@ -36,8 +36,8 @@ pub(super) fn run(arguments: &ForecastArguments) -> Result<Answer, Failure> {
     let pepper = arguments.known.pepper(false)?;
     let directory = arguments.known.directory(&pepper)?;
     let found = super::wait_for(async {
-        let lake = arguments.known.lake().await?;
-        let stops = coming_stops(&lake, &directory, arguments.days, at, &TenantScope::All);
+        let queries = arguments.known.queries().await?;
+        let stops = coming_stops(&queries, &directory, arguments.days, at, &TenantScope::All);
         Ok::<_, Failure>(Box::pin(stops).await?)
     })??;
     print(&if arguments.json { to_json(&found) } else { page(&found) })?;

@@ -50,8 +50,8 @@ pub(super) fn run(arguments: &WhatIfArguments) -> Result<Answer, Failure> {
     let directory = arguments.known.directory(&pepper)?;
     let change = change(arguments);
     let found = super::wait_for(async {
-        let lake = arguments.known.lake().await?;
-        Ok::<_, Failure>(Box::pin(impact(&lake, &directory, &change, at, &TenantScope::All)).await?)
+        let queries = arguments.known.queries().await?;
+        Ok::<_, Failure>(Box::pin(impact(&queries, &directory, &change, at, &TenantScope::All)).await?)
     })??;
     print(&if arguments.json { to_json(&found) } else { page(&found) })?;
     Ok(if found.known { Answer::Yes } else { Answer::No })

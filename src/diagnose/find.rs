@@ -147,7 +147,7 @@ impl Search<'_> {
     }
 
     async fn incident(&self, id: &str) -> Result<Option<Found>, DiagnoseError> {
-        let unreadable = |source| DiagnoseError::Unreadable { source };
+        let unreadable = |source| DiagnoseError::NoIncidents { source };
         let table = Box::pin(self.lake.incidents()).await.map_err(unreadable)?;
         let incidents = Incidents::fold(Box::pin(table.read()).await.map_err(unreadable)?);
         let begins_so = |incident: &&Incident| !id.is_empty() && incident.id.as_str().starts_with(id);

@@ -11,7 +11,7 @@ use super::DiagnoseError;
 use super::find::instant;
 use super::rows::{Condition, Rows};
 use super::traffic::{Columns, read_rows};
-use crate::lake::Lake;
+use crate::query::Queries;
 
 /// Traffic that stands for what is usual.
 const USUAL_DAYS: i64 = 7;
@@ -24,13 +24,13 @@ const LINES_MAX: usize = 200_000;
 /// # Errors
 /// When the lake cannot be read.
 pub async fn impact(
-    lake: &Lake,
+    queries: &Queries,
     directory: &Directory,
     change: &Change,
     at: Option<i64>,
     tenants: &TenantScope,
 ) -> Result<Impact, DiagnoseError> {
-    let rows = Rows::open(lake, tenants).await?;
+    let rows = Rows { queries, tenants };
     let to = newest(&rows, at).await?;
     let from = to - USUAL_DAYS * DAY_US;
     let concerned = match change {
@@ -49,13 +49,13 @@ pub async fn impact(
 /// # Errors
 /// When the lake cannot be read.
 pub async fn coming_stops(
-    lake: &Lake,
+    queries: &Queries,
     directory: &Directory,
     days: u32,
     at: Option<i64>,
     tenants: &TenantScope,
 ) -> Result<Forecast, DiagnoseError> {
-    let rows = Rows::open(lake, tenants).await?;
+    let rows = Rows { queries, tenants };
     let now = newest(&rows, at).await?;
     let from = now - USUAL_DAYS * DAY_US;
     let mut ending = endings(directory, now, days);
