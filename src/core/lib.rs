@@ -63,4 +63,12 @@ pub mod report;
 
 pub mod diagnose;
 
+pub mod flow;
+
+pub mod whatif;
+
+pub mod forecast;
+
+pub mod formats;
+
 pub mod keymisuse;

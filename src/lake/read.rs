@@ -40,15 +40,6 @@ impl Lake {
         session_over(&self.tables().await?).await
     }
 
-    /// As [`Lake::session`], with these tables alone: opening one costs a look at its log.
-    ///
-    /// # Errors
-    /// When a table cannot be read.
-    pub async fn session_of(&self, names: &[TableName]) -> Result<SessionContext, LakeError> {
-        let tables = futures::future::try_join_all(names.iter().map(|name| self.table(*name))).await?;
-        session_over(&tables).await
-    }
-
     /// Runs one SELECT statement over the tables at their newest versions.
     ///
     /// # Errors

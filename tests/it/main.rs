@@ -11,6 +11,7 @@ mod chaos;
 mod command_line;
 mod demo;
 mod detect;
+mod diagnose;
 mod identity;
 mod kafka;
 mod lake;
