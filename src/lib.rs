@@ -24,4 +24,6 @@ pub mod pipeline;
 
 pub mod serve;
 
+pub mod postgres;
+
 pub mod demo;

@@ -14,6 +14,8 @@ mod identity;
 mod kafka;
 mod lake;
 mod pipeline;
+mod postgres;
+mod query;
 mod replay;
 mod serve;
 mod telemetry;
