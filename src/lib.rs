@@ -28,4 +28,6 @@ pub mod diagnose;
 
 pub mod serve;
 
+pub mod postgres;
+
 pub mod demo;

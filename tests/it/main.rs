@@ -16,6 +16,8 @@ mod identity;
 mod kafka;
 mod lake;
 mod pipeline;
+mod postgres;
+mod query;
 mod replay;
 mod reports;
 mod serve;
