@@ -18,6 +18,7 @@ mod read;
 mod schema;
 mod stats;
 mod table;
+mod tokens;
 mod writer;
 
 use std::collections::HashMap;
@@ -40,6 +41,7 @@ pub use error::LakeError;
 pub use incidents::IncidentTable;
 pub use maintain::{Maintenance, compact, maintain, tidy, vacuum};
 pub use table::Table;
+pub use tokens::TokenTable;
 pub(crate) use writer::trimmed;
 pub use writer::{Signal, Writer, WriterOptions};
 

@@ -6,6 +6,7 @@
 pub mod claims;
 pub mod exposure;
 pub mod failures;
+pub mod jwt;
 pub mod ledger;
 pub mod origin;
 pub mod rows;

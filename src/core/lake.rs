@@ -18,6 +18,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use crate::access::rows::TOKEN_SCHEMA;
 use crate::alert::{FINDING_SCHEMA, INCIDENT_SCHEMA};
 use crate::event::{ColumnKind, Events};
 use crate::identity::IDENTITY_HISTORY_SCHEMA;
@@ -39,6 +40,7 @@ pub enum TableName {
     Findings,
     Incidents,
     Gaps,
+    Tokens,
 }
 
 /// The text column by which every table is partitioned: a UTC date, `YYYY-MM-DD`. Text, because engines
@@ -54,6 +56,7 @@ impl TableName {
         Self::Findings,
         Self::Incidents,
         Self::Gaps,
+        Self::Tokens,
     ];
 
     #[must_use]
@@ -66,7 +69,14 @@ impl TableName {
             Self::Findings => "findings",
             Self::Incidents => "incidents",
             Self::Gaps => "gaps",
+            Self::Tokens => "tokens",
         }
+    }
+
+    /// Whether no SQL sees it, whoever asks: it says who may ask.
+    #[must_use]
+    pub const fn is_hidden(self) -> bool {
+        matches!(self, Self::Tokens)
     }
 
     /// Columns of the rows as the rooms above make them, without [`PARTITION_COLUMN`].
@@ -80,6 +90,7 @@ impl TableName {
             Self::Findings => Arc::clone(&FINDING_SCHEMA),
             Self::Incidents => Arc::clone(&INCIDENT_SCHEMA),
             Self::Gaps => Arc::clone(&GAP_SCHEMA),
+            Self::Tokens => Arc::clone(&TOKEN_SCHEMA),
         }
     }
 
@@ -94,6 +105,7 @@ impl TableName {
             Self::Findings => "from_at",
             Self::Incidents => "at",
             Self::Gaps => "declared_at",
+            Self::Tokens => "at",
         }
     }
 
@@ -108,6 +120,7 @@ impl TableName {
             Self::Findings => &["detector", "entity", "from_at"],
             Self::Incidents => &["incident_id", "sequence"],
             Self::Gaps => &["topic", "partition", "begin"],
+            Self::Tokens => &["token_id", "at"],
         }
     }
 }

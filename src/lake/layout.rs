@@ -44,6 +44,7 @@ pub(super) fn log_statistics(table: TableName) -> &'static [&'static str] {
         TableName::Findings => &["from_at", "detector", "entity", "tenant_id"],
         TableName::Incidents => &["at", "sequence", "event", "incident_id"],
         TableName::Gaps => &["declared_at", "partition", "begin", "end"],
+        TableName::Tokens => &["at"],
     }
 }
 

@@ -19,10 +19,10 @@ use super::table::Table;
 const MEMORY_BYTES_MAX: usize = 512 << 20;
 
 impl Lake {
-    /// Every table, at its newest version.
+    /// Every table that SQL may see, at its newest version.
     pub(super) async fn tables(&self) -> Result<Vec<Table>, LakeError> {
         let mut tables = Vec::with_capacity(TableName::ALL.len());
-        for name in TableName::ALL {
+        for name in TableName::ALL.iter().filter(|name| !name.is_hidden()) {
             tables.push(self.table(*name).await?);
         }
         Ok(tables)

@@ -16,9 +16,6 @@ const SKEW_S: f64 = 60.0;
 /// Longest name, tenant or role that is believed.
 const TEXT_BYTES_MAX: usize = 256;
 
-/// Longest token that is looked at.
-pub const TOKEN_BYTES_MAX: usize = 8 * 1024;
-
 /// How a token may be signed: by key pairs only. With a shared secret, or none, a token could be made by whoever reads
 /// the public keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +146,8 @@ fn roles_in(claim: Option<&Value>) -> Vec<&str> {
 /// Why a token of an identity provider opens nothing. What it says is not repeated: it may be anybody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimsRefusal {
+    #[error("the token cannot be read")]
+    Unreadable,
     #[error("the token is not signed by RS256, ES256 or EdDSA")]
     Algorithm,
     #[error("the token's `iss` is not the configured issuer")]

@@ -219,12 +219,12 @@ impl Tokens {
         let (scopes, tenants) = (grant.scopes, grant.tenants.clone());
         Ok(Caller { name: id.to_string(), proof: Proof::Token, scopes, tenants })
     }
+}
 
-    /// Whether the use of a token at `now_us` is worth a row.
-    #[must_use]
-    pub fn is_use_worth_noting(&self, id: TokenId, now_us: i64) -> bool {
-        self.used_at_us(id).is_none_or(|used| now_us.saturating_sub(used) >= USE_NOTED_EVERY_US)
-    }
+/// Whether the use of a token at `now_us` is worth a row, its last noted one being then.
+#[must_use]
+pub fn is_use_worth_noting(last_us: Option<i64>, now_us: i64) -> bool {
+    last_us.is_none_or(|last| now_us.saturating_sub(last) >= USE_NOTED_EVERY_US)
 }
 
 #[cfg(test)]

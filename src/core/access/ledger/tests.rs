@@ -98,10 +98,10 @@ fn a_rotated_token_works_beside_its_successor_until_the_overlap_ends() {
 fn a_use_is_noted_once_an_hour() {
     let (id, hour) = (token(1).id(), USE_NOTED_EVERY_US);
     let mut tokens = Tokens::fold([created(10, 1, None)]);
-    assert!(tokens.is_use_worth_noting(id, 20));
+    assert!(is_use_worth_noting(tokens.used_at_us(id), 20));
     tokens.apply(event(20, 1, TokenHappening::Used));
-    assert!(!tokens.is_use_worth_noting(id, 20 + hour - 1) && tokens.is_use_worth_noting(id, 20 + hour));
     assert_eq!(tokens.used_at_us(id), Some(20));
+    assert!(!is_use_worth_noting(Some(20), 19 + hour) && is_use_worth_noting(Some(20), 20 + hour));
 }
 
 fn any_event() -> impl Strategy<Value = TokenEvent> {
