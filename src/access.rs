@@ -18,6 +18,7 @@ use claviger_core::access::exposure::Guard;
 use claviger_core::access::failures::Failures;
 use claviger_core::access::session::{Holder, Session, SessionKey};
 use claviger_core::access::token::{PREFIX, Token, TokenId, TokenKey};
+use claviger_core::config::Serve;
 use claviger_core::secret::Pepper;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -60,6 +61,17 @@ pub struct Access {
 }
 
 impl Access {
+    /// As the configuration says.
+    ///
+    /// # Errors
+    /// The identity provider that it names cannot be asked.
+    pub fn of(config: &Serve, pepper: &Pepper) -> Result<Arc<Self>, OidcError> {
+        let rules = config.oidc.rules().map_err(|source| OidcError::Misconfigured { source })?;
+        let oidc = rules.map(|rules| Oidc::new(rules, &config.oidc.jwks_url)).transpose()?;
+        // An address that may not be listened on at all is refused by whoever would listen.
+        Ok(Self::new(config.guard().unwrap_or(Guard::Asks), pepper, oidc))
+    }
+
     /// Lets nobody in by a token before [`Access::attach`].
     #[must_use]
     pub fn new(guard: Guard, pepper: &Pepper, oidc: Option<Oidc>) -> Arc<Self> {

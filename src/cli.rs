@@ -13,6 +13,7 @@ mod query;
 mod replay;
 mod run;
 mod service;
+mod token;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use claviger_core::fault::{Blame, Fault};
@@ -40,6 +41,7 @@ enum Command {
     /// Tries the places where alerts go
     Alert(alert::Alert),
     Incidents(incidents::IncidentsArguments),
+    Token(token::TokenArguments),
     Bench(bench::Bench),
     /// Prints a completion script for your shell
     #[command(after_help = "Example: claviger completions bash > /etc/bash_completion.d/claviger")]
@@ -71,6 +73,7 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),
         Command::Incidents(arguments) => incidents::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions { shell } => {
             let mut command = Arguments::command();

@@ -18,6 +18,8 @@ pub mod detect;
 
 pub mod alert;
 
+pub mod access;
+
 pub mod pipeline;
 
 pub mod serve;

@@ -113,7 +113,9 @@ impl TokenCache {
             match self.read(lake, &mut looks.table).await {
                 Ok(()) => return Ok(()),
                 Err(source) if self.is_too_old() => return Err(AccessError::Unreadable { source }),
-                Err(error) => tracing::warn!(%error, "tokens cannot be read: what was known of them holds for a minute"),
+                Err(error) => {
+                    tracing::warn!(%error, "tokens cannot be read: what was known of them holds for a minute")
+                }
             }
         }
         if self.is_too_old() { Err(AccessError::Starting) } else { Ok(()) }

@@ -9,7 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Router, routing};
+use axum::{Extension, Router, routing};
 use claviger_core::identity::Directory;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -23,7 +23,7 @@ use super::gate::{Gate, identify};
 use super::headers::same_site;
 use super::limits::{BODY_BYTES_MAX, Limiter, hold};
 use super::problem::{Kind, Problem};
-use super::{describe, table};
+use super::{describe, session, table};
 use crate::lake::Lake;
 
 /// The rooms that endpoints ask. Cheap to clone; reached through [`super::authorized::Authorized`].
@@ -36,7 +36,7 @@ pub struct Api {
 
 /// Every endpoint: one line a noun.
 fn endpoints() -> OpenApiRouter<Sealed> {
-    OpenApiRouter::with_openapi(describe::document())
+    OpenApiRouter::with_openapi(describe::document()).merge(session::router())
 }
 
 /// The API as its clients' tools read it.
@@ -60,6 +60,7 @@ pub(super) fn router(api: Api, gate: Arc<dyn Gate>, limiter: Limiter) -> Router 
         .layer(compressed)
         .layer(from_fn_with_state(limiter, hold))
         .layer(from_fn(same_site))
+        .layer(Extension(Arc::clone(&gate)))
         .layer(from_fn_with_state(gate, identify))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

@@ -47,7 +47,11 @@ impl Sent<'_> {
             _ => host,
         };
         let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-        name.eq_ignore_ascii_case("localhost") || address.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+        let name = name.to_ascii_lowercase();
+        // RFC 6761: no resolver looks names below `localhost` up.
+        name == "localhost"
+            || name.ends_with(".localhost")
+            || address.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
     }
 }
 
@@ -93,8 +97,16 @@ mod tests {
 
     #[test]
     fn a_foreign_name_that_leads_here_is_not_loopback() {
-        for host in ["localhost", "localhost:7070", "127.0.0.1:7070", "127.8.8.8", "[::1]:7070", "[::1]", "LOCALHOST:1"]
-        {
+        for host in [
+            "localhost",
+            "localhost:7070",
+            "127.0.0.1:7070",
+            "127.8.8.8",
+            "[::1]:7070",
+            "[::1]",
+            "LOCALHOST:1",
+            "a.localhost",
+        ] {
             assert!(Sent { host: Some(host), ..OURS }.is_to_loopback(), "{host}");
         }
         for host in
