@@ -4,6 +4,7 @@
 //! bear, whoever sends made-up tokens. What it answers is taken as hostile: bounded in time and size, no redirects, and
 //! each key only for the one algorithm that it is for. While the provider does not answer, known keys go on.
 
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use claviger_core::access::claims::{Admitted, Algorithm, ClaimRules, admit};
@@ -34,17 +35,18 @@ pub struct Oidc {
     jwks_url: Url,
     client: Client,
     soonest: Duration,
-    keys: tokio::sync::Mutex<Keys>,
+    keys: RwLock<Option<Keys>>,
+    /// When it was asked last. Held while it is asked: one question at a time.
+    tried_at: tokio::sync::Mutex<Option<Instant>>,
 }
 
-#[derive(Default)]
-struct Keys {
-    known: Vec<ProviderKey>,
-    fetched_at: Option<Instant>,
-    tried_at: Option<Instant>,
-}
-
+/// What the provider answered, and when.
 #[derive(Clone)]
+struct Keys {
+    keys: Arc<[ProviderKey]>,
+    at: Instant,
+}
+
 struct ProviderKey {
     id: Option<String>,
     algorithm: Algorithm,
@@ -63,7 +65,14 @@ impl Oidc {
             .timeout(ANSWER_LIMIT)
             .build()
             .map_err(|source| OidcError::NoClient { source })?;
-        Ok(Self { rules, jwks_url, client, soonest: FETCH_SOONEST, keys: tokio::sync::Mutex::default() })
+        Ok(Self {
+            rules,
+            jwks_url,
+            client,
+            soonest: FETCH_SOONEST,
+            keys: RwLock::default(),
+            tried_at: tokio::sync::Mutex::default(),
+        })
     }
 
     /// As it is, but asking for unknown keys as often as this.
@@ -95,27 +104,41 @@ impl Oidc {
 
     /// The key that the token says it is signed by.
     async fn key(&self, token: &Unverified<'_>) -> Result<DecodingKey, AccessError> {
-        let mut keys = self.keys.lock().await;
-        let is_old = keys.fetched_at.is_none_or(|at| at.elapsed() >= FETCH_EVERY);
-        let may_ask = keys.tried_at.is_none_or(|at| at.elapsed() >= self.soonest);
-        if (is_old || keys.find(token).is_none()) && may_ask {
-            keys.tried_at = Some(Instant::now());
+        let known = self.known();
+        let found = known.as_ref().and_then(|keys| keys.find(token));
+        let mut tried_at = match found {
+            Some(key) if known.as_ref().is_some_and(|keys| keys.at.elapsed() < FETCH_EVERY) => return Ok(key.clone()),
+            // Whoever has a key does not wait for an answer that somebody else waits for.
+            Some(key) => match self.tried_at.try_lock() {
+                Ok(tried_at) => tried_at,
+                Err(_) => return Ok(key.clone()),
+            },
+            None => self.tried_at.lock().await,
+        };
+        // Somebody else may have asked while we waited.
+        let is_answered = |keys: Keys| keys.at.elapsed() < FETCH_EVERY && keys.find(token).is_some();
+        if !self.known().is_some_and(is_answered) && tried_at.is_none_or(|at| at.elapsed() >= self.soonest) {
+            let now = Instant::now();
+            *tried_at = Some(now);
             match self.fetch().await {
-                Ok(known) => {
-                    keys.known = known;
-                    keys.fetched_at = keys.tried_at;
+                Ok(keys) => {
+                    *self.keys.write().unwrap_or_else(PoisonError::into_inner) =
+                        Some(Keys { keys: keys.into(), at: now });
                 }
-                Err(source) if keys.fetched_at.is_none() => return Err(AccessError::NoKeys { source }),
+                Err(source) if known.is_none() => return Err(AccessError::NoKeys { source }),
                 Err(error) => {
                     tracing::warn!(%error, "the identity provider's keys cannot be read: the known ones go on")
                 }
             }
         }
-        match keys.find(token) {
-            Some(key) => Ok(key.clone()),
-            None if keys.fetched_at.is_none() => Err(AccessError::NoKeys { source: OidcError::TriedJustNow }),
-            None => Err(AccessError::Signature),
+        match self.known() {
+            Some(keys) => keys.find(token).cloned().ok_or(AccessError::Signature),
+            None => Err(AccessError::NoKeys { source: OidcError::TriedJustNow }),
         }
+    }
+
+    fn known(&self) -> Option<Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     async fn fetch(&self) -> Result<Vec<ProviderKey>, OidcError> {
@@ -140,7 +163,7 @@ impl Oidc {
 impl Keys {
     /// By its name; a token that names none is signed by the only key there is for its algorithm.
     fn find(&self, token: &Unverified<'_>) -> Option<&DecodingKey> {
-        let mut fitting = self.known.iter().filter(|key| key.algorithm == token.algorithm);
+        let mut fitting = self.keys.iter().filter(|key| key.algorithm == token.algorithm);
         match &token.key_id {
             Some(id) => fitting.find(|key| key.id.as_ref() == Some(id)).map(|key| &key.key),
             None => fitting.next().filter(|_| fitting.next().is_none()).map(|key| &key.key),
@@ -167,10 +190,7 @@ fn provider_key(value: serde_json::Value) -> Option<ProviderKey> {
         AlgorithmParameters::RSA(_) => Algorithm::Rs256,
         AlgorithmParameters::EllipticCurve(of) if of.curve == EllipticCurve::P256 => Algorithm::Es256,
         AlgorithmParameters::OctetKeyPair(of) if of.curve == EllipticCurve::Ed25519 => Algorithm::EdDsa,
-        AlgorithmParameters::EllipticCurve(_)
-        | AlgorithmParameters::OctetKeyPair(_)
-        | AlgorithmParameters::OctetKey(_)
-        | AlgorithmParameters::Other(_) => return None,
+        _ => return None,
     };
     Some(ProviderKey { id: key.common.key_id.clone(), algorithm, key: DecodingKey::from_jwk(&key).ok()? })
 }

@@ -1,7 +1,7 @@
 //! The table of tokens as it was at most a few seconds ago.
 //!
 //! It is looked at again when somebody asks and the last look is [`FRESH`] ago; a token that is not known makes it look
-//! sooner, so that a new one works at once. While the table cannot be read, what was known holds for [`STALE_MAX`], and
+//! sooner, so that a new one works within a second. While the table cannot be read, what was known holds for [`STALE_MAX`], and
 //! then nobody gets in: a revocation may be waiting there.
 
 use std::collections::BTreeMap;
@@ -20,7 +20,7 @@ use crate::lake::{Lake, LakeError, TokenTable};
 const FRESH: Duration = Duration::from_secs(3);
 
 /// How often unknown tokens may make it look.
-const SOONEST: Duration = Duration::from_secs(1);
+const SOONEST: Duration = Duration::from_millis(250);
 
 const STALE_MAX: Duration = Duration::from_secs(60);
 

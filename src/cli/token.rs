@@ -245,8 +245,9 @@ fn must_work(tokens: &Tokens, id: TokenId) -> Result<(), Failure> {
 fn key(arguments: &TokenArguments, tokens: &Tokens) -> Result<TokenKey, Failure> {
     let key = TokenKey::new(&pepper(arguments)?);
     let name = key.name();
-    let mut others = tokens.iter().filter(|(id, _)| tokens.standing(*id, now_us()) == Some(Standing::Live));
-    if others.clone().next().is_some() && others.all(|(_, created)| created.grant.key != name) {
+    let live = tokens.iter().filter(|(id, _)| tokens.standing(*id, now_us()) == Some(Standing::Live));
+    let others: Vec<&str> = live.map(|(_, created)| created.grant.key.as_str()).collect();
+    if !others.is_empty() && !others.contains(&name.as_str()) {
         write_to_stderr(
             "note: the other tokens of this lake were made under another pepper; this one works with a service that has \
              this pepper only",

@@ -97,7 +97,9 @@ impl Admission {
         match self.access.note_failure(from) {
             Ok(()) => {
                 AccessRefused { from, error }.emit();
-                Problem::of_kind(Kind::Unauthenticated, error)
+                // Only the log hears of a pepper: whoever has no secret learns nothing about an id.
+                let told = if matches!(error, AccessError::OtherPepper) { &AccessError::Unknown } else { error };
+                Problem::of_kind(Kind::Unauthenticated, told)
             }
             Err(seconds) => Problem::new(
                 Kind::TooManyRequests,

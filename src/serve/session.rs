@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::Request;
+use axum::extract::{FromRequest as _, Request};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Json};
@@ -93,7 +93,7 @@ async fn sign_in(Extension(gate): GateOf, request: Request) -> Result<Response, 
         return Err(cross_site());
     }
     let body = Request::from_parts(head.clone(), body);
-    let Body(SignIn { token }) = axum::extract::FromRequest::from_request(body, &()).await?;
+    let Body(SignIn { token }) = Body::from_request(body, &()).await?;
     let known: Known = match admission.access.authenticate(Shown::Secret(token.trim())).await {
         Ok(known) => known,
         Err(error) => return Err(admission.refuse(&error, &head)),
