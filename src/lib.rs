@@ -14,6 +14,8 @@ pub mod geography;
 
 pub mod lake;
 
+pub mod query;
+
 pub mod detect;
 
 pub mod alert;

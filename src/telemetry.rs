@@ -29,6 +29,7 @@ pub fn start(config: &Telemetry) -> Result<PrometheusHandle, TelemetryError> {
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder).map_err(|_| TelemetryError::Running)?;
     crate::signals::describe();
+    crate::query::signals::describe();
     Ok(handle)
 }
 

@@ -10,13 +10,14 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use clap::{Args, ValueEnum};
+use claviger_core::access::TenantScope;
 use claviger_core::fault::{Blame, Fault};
-use datafusion::error::DataFusionError;
 use futures::StreamExt as _;
 use parquet::arrow::ArrowWriter;
 
 use super::{Answer, Failure};
 use crate::lake::{Lake, LakeError};
+use crate::query::{Limits, Queries, QueryError, Question, Trust};
 
 /// SQL on a lake
 #[derive(Debug, Args)]
@@ -36,6 +37,9 @@ pub(super) struct QueryArguments {
     /// Where to write it instead of to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Only what this tenant may see
+    #[arg(long, value_name = "ID")]
+    tenant: Option<String>,
     /// A single SELECT statement
     sql: String,
 }
@@ -54,22 +58,22 @@ enum Output {
 const TABLE_ROWS_MAX: usize = 10_000;
 
 #[derive(Debug, thiserror::Error)]
-enum QueryError {
+enum OutputError {
     #[error(transparent)]
     Lake(LakeError),
-    #[error("the query failed")]
-    Failed { source: DataFusionError },
+    #[error(transparent)]
+    Query(QueryError),
     #[error("the result cannot be written")]
     Unwritable { source: io::Error },
     #[error("the result cannot be written as {output}")]
     Unrepresentable { output: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
-impl Fault for QueryError {
+impl Fault for OutputError {
     fn hint(&self) -> String {
         match self {
             Self::Lake(error) => error.hint(),
-            Self::Failed { .. } => "narrow the query by `date`, or select fewer columns".to_owned(),
+            Self::Query(error) => error.hint(),
             Self::Unwritable { .. } => "check the path and the free space".to_owned(),
             Self::Unrepresentable { .. } => "try `--output ndjson`".to_owned(),
         }
@@ -78,8 +82,9 @@ impl Fault for QueryError {
     fn blame(&self) -> Blame {
         match self {
             Self::Lake(error) => error.blame(),
+            Self::Query(error) => error.blame(),
             Self::Unrepresentable { .. } => Blame::Operator,
-            Self::Failed { .. } | Self::Unwritable { .. } => Blame::Environment,
+            Self::Unwritable { .. } => Blame::Environment,
         }
     }
 }
@@ -91,23 +96,26 @@ pub(super) fn query(arguments: QueryArguments) -> Result<Answer, Failure> {
 async fn run(arguments: QueryArguments) -> Result<Answer, Failure> {
     match answer(arguments).await {
         // The reader has seen enough.
-        Err(QueryError::Unwritable { source }) if source.kind() == ErrorKind::BrokenPipe => Ok(Answer::Yes),
+        Err(OutputError::Unwritable { source }) if source.kind() == ErrorKind::BrokenPipe => Ok(Answer::Yes),
         outcome => Ok(outcome.map(|()| Answer::Yes)?),
     }
 }
 
-async fn answer(arguments: QueryArguments) -> Result<(), QueryError> {
+async fn answer(arguments: QueryArguments) -> Result<(), OutputError> {
     let lake = Lake::open_existing(&arguments.lake, Lake::DEFAULT_PIPELINE, &HashMap::new())
         .await
-        .map_err(QueryError::Lake)?;
-    let mut rows = lake.query(&arguments.sql).await.map_err(QueryError::Lake)?;
+        .map_err(OutputError::Lake)?;
+    let tenants = arguments.tenant.clone().map_or(TenantScope::All, TenantScope::One);
+    let queries = Queries::new(lake, Limits::operator()).map_err(OutputError::Query)?;
+    let question = Question { sql: &arguments.sql, parameters: &[], tenants: &tenants, trust: Trust::Own };
+    let mut rows = queries.run(question).await.map_err(OutputError::Query)?.rows;
     let target: Box<dyn Write + Send> = match &arguments.out {
-        Some(path) => Box::new(std::fs::File::create(path).map_err(|source| QueryError::Unwritable { source })?),
+        Some(path) => Box::new(std::fs::File::create(path).map_err(|source| OutputError::Unwritable { source })?),
         None => Box::new(io::stdout()),
     };
     let mut sink = Sink::new(arguments.output, &rows.schema(), BufWriter::new(target))?;
     while let Some(batch) = rows.next().await {
-        sink.write(&batch.map_err(|source| QueryError::Failed { source })?)?;
+        sink.write(&batch.map_err(|error| OutputError::Query(QueryError::of_rows(error)))?)?;
     }
     sink.finish()
 }
@@ -125,7 +133,7 @@ enum Sink {
 }
 
 impl Sink {
-    fn new(output: Output, schema: &SchemaRef, target: Target) -> Result<Self, QueryError> {
+    fn new(output: Output, schema: &SchemaRef, target: Target) -> Result<Self, OutputError> {
         Ok(match output {
             Output::Table => Self::Table { schema: Arc::clone(schema), batches: Vec::new(), rows: 0, target },
             Output::Json => Self::Json(arrow::json::ArrayWriter::new(target)),
@@ -142,7 +150,7 @@ impl Sink {
         })
     }
 
-    fn write(&mut self, batch: &RecordBatch) -> Result<(), QueryError> {
+    fn write(&mut self, batch: &RecordBatch) -> Result<(), OutputError> {
         match self {
             Self::Table { batches, rows, .. } => {
                 let room = TABLE_ROWS_MAX.saturating_sub(*rows).min(batch.num_rows());
@@ -164,8 +172,8 @@ impl Sink {
         }
     }
 
-    fn finish(self) -> Result<(), QueryError> {
-        let unwritable = |source| QueryError::Unwritable { source };
+    fn finish(self) -> Result<(), OutputError> {
+        let unwritable = |source| OutputError::Unwritable { source };
         match self {
             Self::Table { schema, batches, rows, mut target } => {
                 let batches = if batches.is_empty() { vec![RecordBatch::new_empty(schema)] } else { batches };
@@ -226,27 +234,27 @@ fn flat(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
 }
 
 /// Writers wrap the target's own errors: a closed pipe must still be known as one.
-fn arrow_error(output: &'static str, error: ArrowError) -> QueryError {
+fn arrow_error(output: &'static str, error: ArrowError) -> OutputError {
     match error {
-        ArrowError::IoError(_, source) => QueryError::Unwritable { source },
+        ArrowError::IoError(_, source) => OutputError::Unwritable { source },
         ArrowError::ExternalError(source) => external(output, source),
         ArrowError::CsvError(message) if message.contains("roken pipe") => {
-            QueryError::Unwritable { source: ErrorKind::BrokenPipe.into() }
+            OutputError::Unwritable { source: ErrorKind::BrokenPipe.into() }
         }
-        other => QueryError::Unrepresentable { output, source: other.into() },
+        other => OutputError::Unrepresentable { output, source: other.into() },
     }
 }
 
-fn parquet_error(error: parquet::errors::ParquetError) -> QueryError {
+fn parquet_error(error: parquet::errors::ParquetError) -> OutputError {
     match error {
         parquet::errors::ParquetError::External(source) => external("parquet", source),
-        other => QueryError::Unrepresentable { output: "parquet", source: other.into() },
+        other => OutputError::Unrepresentable { output: "parquet", source: other.into() },
     }
 }
 
-fn external(output: &'static str, source: Box<dyn std::error::Error + Send + Sync>) -> QueryError {
+fn external(output: &'static str, source: Box<dyn std::error::Error + Send + Sync>) -> OutputError {
     match source.downcast::<io::Error>() {
-        Ok(source) => QueryError::Unwritable { source: *source },
-        Err(source) => QueryError::Unrepresentable { output, source },
+        Ok(source) => OutputError::Unwritable { source: *source },
+        Err(source) => OutputError::Unrepresentable { output, source },
     }
 }
