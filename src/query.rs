@@ -176,9 +176,9 @@ impl Queries {
             let planning = AbortOnDrop(runtime.spawn(started));
             match tokio::time::timeout_at(deadline, planning).await {
                 Ok(Ok(answer)) => answer,
-                Ok(Err(lost)) => Err(QueryError::failed(&datafusion::error::DataFusionError::ExecutionJoin(
-                    Box::new(lost),
-                ))),
+                Ok(Err(lost)) => {
+                    Err(QueryError::failed(&datafusion::error::DataFusionError::ExecutionJoin(Box::new(lost))))
+                }
                 Err(_) => Err(QueryError::TooSlow { limit: shared.limits.time }),
             }
         }
@@ -196,9 +196,7 @@ struct Asked {
 
 impl Asked {
     fn of(question: &Question<'_>) -> Self {
-        let value = |(name, value): &(String, ScalarValue)| {
-            (name.clone(), ScalarAndMetadata::from(value.clone()))
-        };
+        let value = |(name, value): &(String, ScalarValue)| (name.clone(), ScalarAndMetadata::from(value.clone()));
         Self {
             sql: question.sql.to_owned(),
             parameters: ParamValues::Map(question.parameters.iter().map(value).collect()),
@@ -216,8 +214,7 @@ impl Shared {
 
         let named = Named::default();
         let catalogs = catalog::for_caller(&self.tables, &asked.tenants, &named).map_err(not_understood)?;
-        let (session, pool) =
-            self.templates.session(asked.trust, &self.limits, catalogs).map_err(not_understood)?;
+        let (session, pool) = self.templates.session(asked.trust, &self.limits, catalogs).map_err(not_understood)?;
         let running = self.guard.watch_over(pool);
         let state = session.state();
 
@@ -236,8 +233,7 @@ impl Shared {
         let rows = execute_stream(Arc::clone(&plan), session.task_ctx()).map_err(not_understood)?;
         let tables = std::mem::take(&mut *named.lock().unwrap_or_else(PoisonError::into_inner));
         let cost = Arc::new(Cost::new(began, tables));
-        let work =
-            Work { plan, rows, running, ticket, cost: Arc::clone(&cost), limits: self.limits, deadline };
+        let work = Work { plan, rows, running, ticket, cost: Arc::clone(&cost), limits: self.limits, deadline };
         let rows = work.start();
         Ok(Answer { schema: rows.schema(), rows, cost })
     }
@@ -271,10 +267,7 @@ struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 impl<T> Future for AbortOnDrop<T> {
     type Output = Result<T, tokio::task::JoinError>;
 
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
+    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
         std::pin::Pin::new(&mut self.0).poll(context)
     }
 }

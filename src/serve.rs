@@ -9,8 +9,11 @@
 
 pub mod admission;
 pub mod api;
+mod ask;
 pub mod authorized;
 mod bridge;
+mod catalog;
+mod dashboard;
 mod describe;
 pub mod extract;
 pub mod gate;
@@ -19,6 +22,7 @@ pub mod health;
 pub mod limits;
 pub mod problem;
 mod session;
+mod sql;
 pub mod table;
 pub mod tls;
 

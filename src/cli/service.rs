@@ -22,7 +22,8 @@ use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain
 use crate::pipeline::{
     self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, StageError, any, record_history,
 };
-use crate::serve::api::Api;
+use crate::query::Queries;
+use crate::serve::api::{Api, query_limits};
 use crate::serve::health::Health;
 use crate::source::kafka::KafkaSource;
 
@@ -52,7 +53,8 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     };
 
     let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
-    open(Api { lake: lake.clone(), directory: refresher.subscribe() });
+    let queries = Queries::new(lake.clone(), query_limits(&config.serve.limits))?;
+    open(Api { queries, lake: lake.clone(), directory: refresher.subscribe() });
     let watch = Box::new(Watch::new(config.detect.options()));
     let mut stop = std::pin::pin!(stop);
     let (watch, _rows) = tokio::select! {

@@ -61,7 +61,7 @@ use std::sync::OnceLock;
 use ipnet::IpNet;
 
 pub use builder::{DirectoryBuilder, Loaded, ROW_BYTES_MAX};
-pub use changes::{IDENTITY_HISTORY_SCHEMA, history_rows};
+pub use changes::{IDENTITY_HISTORY_SCHEMA, history_rows, meaning_of_history_column};
 pub use diff::{Change, Diff, EntityKind};
 pub use findings::{Finding, FindingCode, Findings, Place, Severity};
 pub use grants::{ScopeAnswer, Scopes};

@@ -144,6 +144,20 @@ pub static GAP_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
+/// What a column of `gaps` means; empty for a name that is none of them.
+#[must_use]
+pub fn meaning_of_gap_column(name: &str) -> &'static str {
+    match name {
+        "topic" => "Kafka topic",
+        "partition" => "Kafka partition",
+        "begin" => "first offset that was not read",
+        "end" => "first offset after the gap",
+        "reason" => "why the offsets could not be read",
+        "declared_at" => "when the gap was declared, UTC",
+        _ => "",
+    }
+}
+
 /// The tables that ingestion fills. Each remembers its own next offset of every stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StreamTable {

@@ -53,6 +53,8 @@ pub mod refine;
 
 pub mod lake;
 
+pub mod catalog;
+
 pub mod ingest;
 
 pub mod keymisuse;

@@ -40,10 +40,8 @@ impl Templates {
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::OsTmpDirectory)
             .with_max_temp_directory_size(limits.spill_bytes);
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::clone(&pool))
-            .with_disk_manager_builder(disk)
-            .build_arc()?;
+        let runtime =
+            RuntimeEnvBuilder::new().with_memory_pool(Arc::clone(&pool)).with_disk_manager_builder(disk).build_arc()?;
         let template = match trust {
             Trust::Adhoc => &self.adhoc,
             Trust::Own => &self.own,

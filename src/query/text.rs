@@ -29,7 +29,9 @@ pub(super) fn check(sql: &str) -> Result<(), QueryError> {
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
             Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
-            Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text) | Token::NationalStringLiteral(text) => {
+            Token::SingleQuotedString(text)
+            | Token::EscapedStringLiteral(text)
+            | Token::NationalStringLiteral(text) => {
                 at_most("bytes in one literal", text.len(), LITERAL_BYTES_MAX)?;
             }
             Token::DollarQuotedString(text) => {

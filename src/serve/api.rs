@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router, routing};
+use claviger_core::config::{Bytes, ServeLimits};
 use claviger_core::identity::Directory;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -23,12 +24,15 @@ use super::gate::{Gate, identify};
 use super::headers::same_site;
 use super::limits::{BODY_BYTES_MAX, Limiter, hold};
 use super::problem::{Kind, Problem};
-use super::{describe, session, table};
+use super::{catalog, dashboard, describe, session, sql, table};
 use crate::lake::Lake;
+use crate::query::{Limits, Queries};
 
 /// The rooms that endpoints ask. Cheap to clone; reached through [`super::authorized::Authorized`].
 #[derive(Clone)]
 pub struct Api {
+    /// The sandbox that all SQL goes through.
+    pub queries: Queries,
     pub lake: Lake,
     /// The identity directory as it is now.
     pub directory: watch::Receiver<Arc<Directory>>,
@@ -36,7 +40,25 @@ pub struct Api {
 
 /// Every endpoint: one line a noun.
 fn endpoints() -> OpenApiRouter<Sealed> {
-    OpenApiRouter::with_openapi(describe::document()).merge(session::router())
+    OpenApiRouter::with_openapi(describe::document())
+        .merge(session::router())
+        .merge(sql::router())
+        .merge(catalog::router())
+}
+
+/// What one query may cost, as configured.
+#[must_use]
+pub fn query_limits(limits: &ServeLimits) -> Limits {
+    let size = |bytes: Bytes| usize::try_from(bytes.0).unwrap_or(usize::MAX);
+    Limits {
+        time: limits.query_limit_ms.duration(),
+        memory_bytes: size(limits.query_memory_bytes),
+        rows: limits.query_rows_max,
+        bytes: limits.query_bytes_max.0,
+        concurrent: limits.queries_at_once,
+        waiting: limits.queries_waiting,
+        ..Limits::default()
+    }
 }
 
 /// The API as its clients' tools read it.
@@ -52,6 +74,7 @@ pub(super) fn router(api: Api, gate: Arc<dyn Gate>, limiter: Limiter) -> Router 
     let document = move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
     let compressed = CompressionLayer::new()
         .compress_when(DefaultPredicate::new().and(NotForContentType::const_new(table::PARQUET)));
+    let files = dashboard::router().layer(compressed.clone());
     endpoints
         .with_state(Sealed::new(api))
         .route("/v1/openapi.json", routing::get(document))
@@ -64,6 +87,7 @@ pub(super) fn router(api: Api, gate: Arc<dyn Gate>, limiter: Limiter) -> Router 
         .layer(from_fn_with_state(gate, identify))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .merge(files)
 }
 
 async fn unknown() -> Response {

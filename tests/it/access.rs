@@ -111,8 +111,23 @@ fn an_expired_token_says_so_to_whoever_has_its_secret() {
     assert!(answer.status == 401 && answer.body.contains("expired at"), "{answer:?}");
 }
 
+#[test]
+fn a_token_without_the_scope_is_told_which_one_it_lacks() {
+    let house = House::new();
+    let door = house.door();
+    let ask = |token: &str| {
+        door.ask("GET /v1/sql?q=select%201%20as%20one", &[("authorization", &format!("Bearer {token}"))], "")
+    };
+    let refused = ask(&house.create("report,diagnose"));
+    assert_eq!(refused.status, 403, "{refused:?}");
+    assert!(refused.json()["detail"].as_str().unwrap().contains("`query`"), "{refused:?}");
+    let answered = ask(&house.create("query"));
+    assert_eq!((answered.status, answered.json()), (200, serde_json::json!([{ "one": 1 }])));
+    assert_eq!(door.ask("GET /v1/sql?q=select%201", &[], "").status, 401);
+}
+
 #[tokio::test]
-async fn a_caller_without_the_scope_is_told_which_one_it_lacks() {
+async fn rights_are_checked_wherever_an_endpoint_names_one() {
     let house = House::new();
     let sealed = Sealed::new(house.api().await);
     let caller = Caller {
@@ -232,6 +247,18 @@ async fn the_table_of_tokens_is_no_table_of_sql() {
     house.create("admin");
     let refused = house.lake().await.query("select * from tokens").await.err();
     assert!(matches!(refused, Some(LakeError::Refused { .. })), "{refused:?}");
+}
+
+#[test]
+fn no_caller_sees_the_table_of_tokens() {
+    let house = House::new();
+    let door = house.door();
+    let token = house.run(&["create", "--scope", "query,report,admin", "--all-tenants"]);
+    let ask = |what: &str| door.ask(what, &[("authorization", &format!("Bearer {}", token.trim_end()))], "");
+    let refused = ask("GET /v1/sql?q=select%20*%20from%20tokens");
+    assert!(refused.status == 400 && !refused.body.contains("token_id"), "{refused:?}");
+    let catalog = ask("GET /v1/catalog");
+    assert!(catalog.status == 200 && catalog.body.contains("\"events\"") && !catalog.body.contains("\"tokens\""));
 }
 
 #[tokio::test]

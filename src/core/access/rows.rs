@@ -36,6 +36,27 @@ pub static TOKEN_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
+/// What a column of `tokens` means; empty for a name that is none of them.
+#[must_use]
+pub fn meaning_of_token_column(name: &str) -> &'static str {
+    match name {
+        "at" => "when it happened",
+        "until_at" => "when the token expires; of one that was replaced, until when it works",
+        "token_id" => "the token: its text after `clv_`, up to the next `_`",
+        "event" => "created, rotated, revoked or used",
+        "actor" => "who did it",
+        "label" => "what the token is for, in its maker's words",
+        "scopes" => "what it may do, with spaces between",
+        "tenants" => "whose rows it may see: `all`, or `one` tenant's",
+        "tenant_id" => "the one tenant",
+        "hash" => "HMAC-SHA-256 of the token under a key made from the pepper",
+        "hash_key" => "names that key",
+        "last4" => "the token's last four characters",
+        "other_token_id" => "the token that this one replaces, or that replaces it",
+        _ => "",
+    }
+}
+
 const ALL: &str = "all";
 const ONE: &str = "one";
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use claviger::access::Access;
 use claviger::lake::Lake;
+use claviger::query::{Limits, Queries};
 use claviger::serve::api::Api;
 use claviger::serve::health::Health;
 use claviger::serve::{Entrance, Server};
@@ -61,7 +62,9 @@ impl House {
     }
 
     pub(super) async fn api(&self) -> Api {
-        Api { lake: self.lake().await, directory: watch::channel(Arc::new(Directory::empty())).1 }
+        let lake = self.lake().await;
+        let queries = Queries::new(lake.clone(), Limits::operator()).unwrap();
+        Api { queries, lake, directory: watch::channel(Arc::new(Directory::empty())).1 }
     }
 
     pub(super) fn health(&self) -> Arc<Health> {
