@@ -21,6 +21,7 @@ mod run;
 mod serve;
 mod service;
 mod what_if;
+mod token;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use claviger_core::fault::{Blame, Fault};
@@ -55,6 +56,7 @@ enum Command {
     /// Tries the places where alerts go
     Alert(alert::Alert),
     Incidents(incidents::IncidentsArguments),
+    Token(token::TokenArguments),
     Bench(bench::Bench),
     /// Prints a completion script for your shell
     #[command(after_help = "Example: claviger completions bash > /etc/bash_completion.d/claviger")]
@@ -93,6 +95,7 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),
         Command::Incidents(arguments) => incidents::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions { shell } => {
             let mut command = Arguments::command();

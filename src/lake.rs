@@ -19,6 +19,7 @@ mod saved;
 mod schema;
 mod stats;
 mod table;
+mod tokens;
 mod writer;
 
 use std::collections::HashMap;
@@ -41,6 +42,7 @@ pub use error::LakeError;
 pub use incidents::IncidentTable;
 pub use maintain::{Maintenance, compact, maintain, tidy, vacuum};
 pub use table::Table;
+pub use tokens::TokenTable;
 pub(crate) use writer::trimmed;
 pub use writer::{Signal, Writer, WriterOptions};
 

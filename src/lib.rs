@@ -20,6 +20,8 @@ pub mod detect;
 
 pub mod alert;
 
+pub mod access;
+
 pub mod pipeline;
 
 pub mod report;

@@ -55,7 +55,22 @@ metrics! {
     UNWATCHED "claviger_detect_unwatched_minutes_total" "minutes of entities that were not watched: there were too many"
     SUPPRESSED "claviger_detect_suppressed_findings_total" "claims about allowed entities, counted and not told"
     FAILED_REQUESTS "claviger_serve_failed_requests_total" "HTTP requests that failed for reasons of ours"
+    ACCESS_REFUSED "claviger_access_refused_requests_total" "requests whose proof of who sent them did not hold"
     LEFT_OUT_LINES "claviger_telemetry_left_out_lines_total" "log lines left out because they repeated themselves"
+}
+
+/// Somebody showed a proof that does not hold. What was shown is in no line.
+pub(crate) struct AccessRefused<'a> {
+    pub(crate) from: std::net::IpAddr,
+    pub(crate) error: &'a dyn Fault,
+}
+
+impl AccessRefused<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(ACCESS_REFUSED).increment(1);
+        let Self { from, error } = self;
+        tracing::warn!(%from, %error, "somebody is not let in");
+    }
 }
 
 /// A batch left the source.

@@ -5,6 +5,7 @@
 
 use arrow::datatypes::{DataType, Field};
 
+use crate::access::rows::meaning_of_token_column;
 use crate::alert::{meaning_of_finding_column, meaning_of_incident_column};
 use crate::event::Column;
 use crate::identity::{meaning_of_directory_key_column, meaning_of_directory_route_column, meaning_of_history_column};
@@ -39,6 +40,7 @@ impl TableName {
             Self::Incidents => "one event in the life of an incident: opened, told, acknowledged, resolved",
             Self::Gaps => "a range of offsets that was never read, and why",
             Self::SavedQueries => "one query that somebody saved, changed or took away",
+            Self::Tokens => "one event in the life of an access token: made, used, replaced, revoked",
         }
     }
 
@@ -75,6 +77,7 @@ impl TableName {
             Self::Incidents => meaning_of_incident_column(name),
             Self::Gaps => meaning_of_gap_column(name),
             Self::SavedQueries => meaning_of_saved_column(name),
+            Self::Tokens => meaning_of_token_column(name),
         }
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn log_statistics(table: TableName) -> &'static [&'static str] {
         TableName::Incidents => &["at", "sequence", "event", "incident_id"],
         TableName::Gaps => &["declared_at", "partition", "begin", "end"],
         TableName::SavedQueries => &["at"],
+        TableName::Tokens => &["at"],
     }
 }
 

@@ -9,7 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Router, routing};
+use axum::{Extension, Router, routing};
 use claviger_core::config::{Bytes, ServeLimits};
 use claviger_core::identity::Directory;
 use claviger_core::secret::Pepper;
@@ -25,7 +25,7 @@ use super::gate::{Gate, identify};
 use super::headers::same_site;
 use super::limits::{BODY_BYTES_MAX, Limiter, hold};
 use super::problem::{Kind, Problem};
-use super::{catalog, dashboard, describe, diagnose, queries, reports, sql, table};
+use super::{catalog, dashboard, describe, diagnose, queries, reports, session, sql, table};
 use crate::diagnose::Diagnoser;
 use crate::lake::Lake;
 use crate::query::{Limits, Queries};
@@ -48,6 +48,7 @@ pub struct Api {
 /// Every endpoint: one line a noun.
 fn endpoints() -> OpenApiRouter<Sealed> {
     OpenApiRouter::with_openapi(describe::document())
+        .merge(session::router())
         .merge(sql::router())
         .merge(reports::router())
         .merge(diagnose::router())
@@ -92,6 +93,7 @@ pub(super) fn router(api: Api, gate: Arc<dyn Gate>, limiter: Limiter) -> Router 
         .layer(compressed)
         .layer(from_fn_with_state(limiter, hold))
         .layer(from_fn(same_site))
+        .layer(Extension(Arc::clone(&gate)))
         .layer(from_fn_with_state(gate, identify))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))

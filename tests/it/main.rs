@@ -4,6 +4,7 @@
 
 mod support;
 
+mod access;
 mod alert;
 mod api;
 mod canary;
