@@ -54,4 +54,8 @@ pub mod lake;
 
 pub mod ingest;
 
+pub mod ocsf;
+
+pub mod prove;
+
 pub mod keymisuse;
