@@ -7,12 +7,14 @@ mod bench;
 mod check_config;
 mod check_lake;
 mod demo;
+mod export;
 mod identity;
 mod incidents;
 mod query;
 mod replay;
 mod run;
 mod service;
+mod verify;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use claviger_core::fault::{Blame, Fault};
@@ -35,6 +37,9 @@ enum Command {
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
     CheckLake(check_lake::CheckLakeArguments),
+    /// Takes records out of a lake so that others can check them
+    Export(export::Export),
+    Verify(verify::VerifyArguments),
     /// Validates identity snapshots and shows what changed between them
     Identity(identity::Identity),
     /// Tries the places where alerts go
@@ -68,6 +73,8 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),
         Command::Incidents(arguments) => incidents::run(&arguments),

@@ -14,6 +14,14 @@ pub mod geography;
 
 pub mod lake;
 
+pub mod signing;
+
+pub mod audit;
+
+pub mod export;
+
+pub mod verify;
+
 pub mod detect;
 
 pub mod alert;

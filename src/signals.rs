@@ -54,6 +54,9 @@ metrics! {
     LATE_ROWS "claviger_detect_late_rows_total" "rows of minutes that were closed already"
     UNWATCHED "claviger_detect_unwatched_minutes_total" "minutes of entities that were not watched: there were too many"
     SUPPRESSED "claviger_detect_suppressed_findings_total" "claims about allowed entities, counted and not told"
+    AUDIT_RECORDS "claviger_audit_records_total" "accesses put on record"
+    AUDIT_LOST "claviger_audit_lost_records_total" "accesses that could not be put on record: alert on any"
+    AUDIT_FAILURES "claviger_audit_failures_total" "commits and digests of the audit log that failed: alert when it grows"
     LEFT_OUT_LINES "claviger_telemetry_left_out_lines_total" "log lines left out because they repeated themselves"
 }
 
@@ -353,5 +356,41 @@ impl Watched {
         if let Some(watermark_us) = self.watermark_us {
             gauge!(EVENT_TIME).set(std::time::Duration::from_micros(watermark_us.unsigned_abs()).as_secs_f64());
         }
+    }
+}
+
+/// Accesses are in the table `audit`.
+pub(crate) struct AccessesRecorded {
+    pub(crate) records: u64,
+}
+
+impl AccessesRecorded {
+    pub(crate) fn emit(&self) {
+        counter!(AUDIT_RECORDS).increment(self.records);
+    }
+}
+
+/// The audit log had no room. It says so itself once it has.
+pub(crate) struct AccessUnrecorded {
+    pub(crate) accesses: u64,
+}
+
+impl AccessUnrecorded {
+    pub(crate) fn emit(&self) {
+        counter!(AUDIT_LOST).increment(self.accesses);
+        tracing::error!(accesses = self.accesses, "accesses are not on record");
+    }
+}
+
+/// A commit or a digest of the audit log failed.
+pub(crate) struct AuditFailed<'a, F: Fault> {
+    pub(crate) error: &'a F,
+}
+
+impl<F: Fault> AuditFailed<'_, F> {
+    pub(crate) fn emit(&self) {
+        counter!(AUDIT_FAILURES).increment(1);
+        let reason = self.error.source().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(error = %self.error, %reason, hint = self.error.hint(), "the audit log does not keep up");
     }
 }

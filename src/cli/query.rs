@@ -25,7 +25,7 @@ use crate::lake::{Lake, LakeError};
   claviger query --lake ./lake --output ndjson \"select * from rejects\" | head
   claviger query --lake ./lake --output parquet --out denied.parquet \"select * from events where cause is not null\"
 
-Tables: events, rejects, entity_minutes, identity_history, findings, incidents, gaps.")]
+Tables: events, rejects, entity_minutes, identity_history, findings, incidents, gaps, audit.")]
 pub(super) struct QueryArguments {
     /// Folder or URL of the lake
     #[arg(long, value_name = "DIR")]

@@ -19,6 +19,7 @@ use std::sync::{Arc, LazyLock};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::alert::{FINDING_SCHEMA, INCIDENT_SCHEMA};
+use crate::audit::AUDIT_SCHEMA;
 use crate::event::{ColumnKind, Events};
 use crate::identity::IDENTITY_HISTORY_SCHEMA;
 use crate::minutes::MINUTE_SCHEMA;
@@ -39,6 +40,7 @@ pub enum TableName {
     Findings,
     Incidents,
     Gaps,
+    Audit,
 }
 
 /// The text column by which every table is partitioned: a UTC date, `YYYY-MM-DD`. Text, because engines
@@ -54,6 +56,7 @@ impl TableName {
         Self::Findings,
         Self::Incidents,
         Self::Gaps,
+        Self::Audit,
     ];
 
     #[must_use]
@@ -66,6 +69,7 @@ impl TableName {
             Self::Findings => "findings",
             Self::Incidents => "incidents",
             Self::Gaps => "gaps",
+            Self::Audit => "audit",
         }
     }
 
@@ -80,6 +84,7 @@ impl TableName {
             Self::Findings => Arc::clone(&FINDING_SCHEMA),
             Self::Incidents => Arc::clone(&INCIDENT_SCHEMA),
             Self::Gaps => Arc::clone(&GAP_SCHEMA),
+            Self::Audit => Arc::clone(&AUDIT_SCHEMA),
         }
     }
 
@@ -92,7 +97,7 @@ impl TableName {
             Self::EntityMinutes => "minute",
             Self::IdentityHistory => "noticed_as_of",
             Self::Findings => "from_at",
-            Self::Incidents => "at",
+            Self::Incidents | Self::Audit => "at",
             Self::Gaps => "declared_at",
         }
     }
@@ -108,6 +113,7 @@ impl TableName {
             Self::Findings => &["detector", "entity", "from_at"],
             Self::Incidents => &["incident_id", "sequence"],
             Self::Gaps => &["topic", "partition", "begin"],
+            Self::Audit => &["tenant_id", "seq"],
         }
     }
 }

@@ -50,11 +50,13 @@ pub mod alert;
 
 pub mod refine;
 
+pub mod audit;
+
 pub mod lake;
 
 pub mod ingest;
 
-pub mod ocsf;
+pub mod trail;
 
 pub mod prove;
 

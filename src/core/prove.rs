@@ -28,7 +28,7 @@ pub use digest::{Digest, Head, Link, Segment, digest_path};
 pub use keys::{KeyId, PublicKey, Signature, VerifySignature};
 pub use line::{Line, NotCanonical, canonical, place_of};
 pub use manifest::{Count, FileEntry, FileSeen, Manifest, ManifestCheck, Scope};
-pub use sums::{Malformed, SignedText, Sum, encoded};
+pub use sums::{Malformed, SignedText, Sum, decoded, encoded};
 pub use tamper::Tampering;
 pub use tree::{Tree, inclusion_holds, leaf_hash, prove_inclusion};
 

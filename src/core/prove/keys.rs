@@ -12,7 +12,7 @@ const PEM_BEGIN: &str = "-----BEGIN PUBLIC KEY-----\n";
 const PEM_END: &str = "-----END PUBLIC KEY-----\n";
 
 /// Whether the signature is the key's over the message.
-pub type VerifySignature<'a> = &'a dyn Fn(&PublicKey, &[u8], &Signature) -> bool;
+pub type VerifySignature<'a> = &'a (dyn Fn(&PublicKey, &[u8], &Signature) -> bool + Sync);
 
 /// An Ed25519 public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

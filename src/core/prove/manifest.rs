@@ -45,8 +45,10 @@ pub struct Manifest {
     pub counts: Vec<Count>,
     /// How far the lake had come in each stream, in words; left out of a tenant's export.
     pub streams: Vec<String>,
-    /// Newest digests of the chains of accesses.
+    /// The last digests of the chains of accesses that lie in the export.
     pub heads: Vec<Head>,
+    /// The newest digests there were: keep them, and no chain that is shown later can contradict them unnoticed.
+    pub newest: Vec<Head>,
     pub key: KeyId,
     pub files: Vec<FileEntry>,
 }
@@ -86,6 +88,9 @@ impl Manifest {
         for head in &self.heads {
             text.fact("chain-head", head);
         }
+        for head in &self.newest {
+            text.fact("newest-head", head);
+        }
         text.fact("key", self.key);
         for FileEntry { sum, records } in &self.files {
             if let Some(records) = records {
@@ -112,7 +117,7 @@ impl Manifest {
         };
         let tables = text.all("table").map(table).collect::<Option<_>>().ok_or(Malformed::Fact("table"))?;
         let counts = text.all("count").map(count).collect::<Option<_>>().ok_or(Malformed::Fact("count"))?;
-        let heads = text.all("chain-head").map(str::parse).collect::<Result<_, _>>()?;
+        let heads = |name| text.all(name).map(str::parse).collect::<Result<_, _>>();
         let records = |path: &str| {
             text.all("records")
                 .filter_map(|fact| fact.split_once(' '))
@@ -128,7 +133,8 @@ impl Manifest {
             tables,
             counts,
             streams: text.all("stream").map(str::to_owned).collect(),
-            heads,
+            heads: heads("chain-head")?,
+            newest: heads("newest-head")?,
             key: KeyId(unhex(text.find("key")?).ok_or(Malformed::Fact("key"))?),
             files: text.files.iter().map(entry).collect(),
         };

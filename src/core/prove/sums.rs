@@ -108,7 +108,8 @@ pub fn encoded(name: &str) -> String {
 }
 
 /// The name that was [`encoded`].
-pub(super) fn decoded(text: &str) -> Option<String> {
+#[must_use]
+pub fn decoded(text: &str) -> Option<String> {
     if text == "-" {
         return Some(String::new());
     }

@@ -378,6 +378,7 @@ fn manifest(files: &[(&str, &[u8], Option<u64>)]) -> Manifest {
         counts: vec![Count { what: "events".to_owned(), in_lake: records, exported: records }],
         streams: vec!["access 0 next 17".to_owned()],
         heads: vec![Head { tenant: "a b".to_owned(), sequence: 3, digest: hash(b"digest") }],
+        newest: vec![Head { tenant: String::new(), sequence: 9, digest: hash(b"newest") }],
         key: OURS.id(),
         files: files.iter().map(entry).collect(),
     }
