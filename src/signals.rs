@@ -57,6 +57,7 @@ metrics! {
     AUDIT_RECORDS "claviger_audit_records_total" "accesses put on record"
     AUDIT_LOST "claviger_audit_lost_records_total" "accesses that could not be put on record: alert on any"
     AUDIT_FAILURES "claviger_audit_failures_total" "commits and digests of the audit log that failed: alert when it grows"
+    FAILED_REQUESTS "claviger_serve_failed_requests_total" "HTTP requests that failed for reasons of ours"
     LEFT_OUT_LINES "claviger_telemetry_left_out_lines_total" "log lines left out because they repeated themselves"
 }
 
@@ -392,5 +393,33 @@ impl<F: Fault> AuditFailed<'_, F> {
         counter!(AUDIT_FAILURES).increment(1);
         let reason = self.error.source().map(ToString::to_string).unwrap_or_default();
         tracing::error!(error = %self.error, %reason, hint = self.error.hint(), "the audit log does not keep up");
+
+/// A request could not be answered, for reasons that its client is not told.
+pub(crate) struct RequestFailed<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) fault: &'a dyn Fault,
+}
+
+impl RequestFailed<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(FAILED_REQUESTS).increment(1);
+        let (id, error, hint) = (self.id, self.fault, self.fault.hint());
+        let reasons: Vec<String> =
+            std::iter::successors(error.source(), |reason| reason.source()).map(ToString::to_string).collect();
+        tracing::warn!(id, %error, reasons = reasons.join(": "), hint, "a request could not be answered");
+    }
+}
+
+/// An endpoint panicked.
+pub(crate) struct RequestPanicked<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) said: &'a str,
+}
+
+impl RequestPanicked<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(FAILED_REQUESTS).increment(1);
+        let (id, said) = (self.id, self.said);
+        tracing::error!(id, said, "an endpoint panicked");
     }
 }

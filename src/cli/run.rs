@@ -10,8 +10,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::service::serve;
 use super::{Answer, Failure};
 use crate::identity::{Refresher, Sources};
-use crate::serve::Server;
 use crate::serve::health::Health;
+use crate::serve::{Entrance, Server};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -35,8 +35,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
     let metrics = crate::telemetry::start(&config.telemetry)?;
 
     let health = Arc::new(Health::new(config.lake.commit_interval_ms.duration() * COMMITS_LATE));
-    let server = Server::start(config.serve.address, Arc::clone(&health), metrics)?;
-    tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "claviger runs");
+    let server = Server::start(Entrance::of(&config.serve), Arc::clone(&health), metrics)?;
+    tracing::info!(url = %server.url(), version = env!("CARGO_PKG_VERSION"), "claviger runs");
 
     let folders = config.identity.dirs.iter().map(PathBuf::from).collect();
     let memory = (!config.identity.memory_dir.is_empty()).then(|| PathBuf::from(&config.identity.memory_dir));
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
     let runtime = super::runtime()?;
     let result = runtime.block_on(async {
         let stop = stop_signal();
-        serve(&config, pepper, refresher, health, |sink| sink, |events| events, stop).await
+        serve(&config, pepper, refresher, health, |api| server.open(api), |sink| sink, |events| events, stop).await
     });
     // A stage that did not end in time may still hold a thread: the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_secs(1));

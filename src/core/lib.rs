@@ -18,6 +18,7 @@ pub mod access;
 pub mod config;
 pub mod fault;
 pub mod offsets;
+pub mod rate;
 pub mod start;
 
 pub mod event;
