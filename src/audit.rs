@@ -110,7 +110,7 @@ struct Order {
     recorded: Option<Recorded>,
 }
 
-/// The way in. Cheap to clone; the log ends when the last clone is gone.
+/// The way in. Cheap to clone; the log ends when the last clone is gone, or one says so.
 #[derive(Clone)]
 pub struct AuditLog {
     orders: mpsc::Sender<Order>,
@@ -147,6 +147,13 @@ impl AuditLog {
         let order = Order { access: access.bounded(), recorded: Some(recorded) };
         self.orders.send(order).await.map_err(|_ended| AuditError::Unrecorded { source: None })?;
         answer.await.unwrap_or(Err(AuditError::Unrecorded { source: None }))
+    }
+
+    /// Ends the log: what waits is recorded, and what comes later is not. The task then ends by itself.
+    pub async fn finish(&self) {
+        let order = Order { access: Access::of_log(Action::StopLog, String::new()), recorded: None };
+        // It may have ended already.
+        _ = self.orders.send(order).await;
     }
 }
 
@@ -186,9 +193,11 @@ impl AuditTask {
                     false
                 }
             };
+            let stopped = orders.iter().position(|order| order.access.action == Action::StopLog);
+            orders.truncate(stopped.unwrap_or(orders.len()));
             let hurry = orders.iter().any(|order| order.recorded.is_some());
             pending.append(&mut orders);
-            if ended {
+            if ended || stopped.is_some() {
                 break;
             }
             if hurry || pending.len() >= BATCH {

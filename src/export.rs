@@ -10,6 +10,7 @@
 mod chains;
 mod error;
 mod files;
+mod jobs;
 mod slices;
 mod texts;
 mod write;
@@ -26,6 +27,7 @@ use crate::signing::Signer;
 
 pub use error::ExportError;
 pub use files::{FILE_BYTES_MAX, Folder};
+pub use jobs::{Asked, Exports, Job, JobState};
 pub use write::Output;
 
 use slices::Slicer;

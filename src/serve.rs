@@ -8,9 +8,12 @@
 //! listen beyond loopback without authentication and TLS, unless told that a proxy before it does both.
 
 pub mod api;
+mod audit;
+pub mod audited;
 pub mod authorized;
 mod bridge;
 mod describe;
+mod exports;
 pub mod extract;
 pub mod gate;
 pub mod headers;

@@ -58,6 +58,7 @@ metrics! {
     AUDIT_LOST "claviger_audit_lost_records_total" "accesses that could not be put on record: alert on any"
     AUDIT_FAILURES "claviger_audit_failures_total" "commits and digests of the audit log that failed: alert when it grows"
     FAILED_REQUESTS "claviger_serve_failed_requests_total" "HTTP requests that failed for reasons of ours"
+    FAILED_EXPORTS "claviger_export_failed_exports_total" "exports asked for over HTTP that came to nothing"
     LEFT_OUT_LINES "claviger_telemetry_left_out_lines_total" "log lines left out because they repeated themselves"
 }
 
@@ -393,6 +394,8 @@ impl<F: Fault> AuditFailed<'_, F> {
         counter!(AUDIT_FAILURES).increment(1);
         let reason = self.error.source().map(ToString::to_string).unwrap_or_default();
         tracing::error!(error = %self.error, %reason, hint = self.error.hint(), "the audit log does not keep up");
+    }
+}
 
 /// A request could not be answered, for reasons that its client is not told.
 pub(crate) struct RequestFailed<'a> {
@@ -421,5 +424,19 @@ impl RequestPanicked<'_> {
         counter!(FAILED_REQUESTS).increment(1);
         let (id, said) = (self.id, self.said);
         tracing::error!(id, said, "an endpoint panicked");
+    }
+}
+
+/// An export that was asked for over HTTP came to nothing.
+pub(crate) struct ExportFailed<'a, F: Fault> {
+    pub(crate) id: &'a str,
+    pub(crate) error: &'a F,
+}
+
+impl<F: Fault> ExportFailed<'_, F> {
+    pub(crate) fn emit(&self) {
+        counter!(FAILED_EXPORTS).increment(1);
+        let reason = self.error.source().map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(id = self.id, error = %self.error, %reason, hint = self.error.hint(), "an export failed");
     }
 }

@@ -48,7 +48,7 @@ impl Fault for SigningError {
                 "make one with `openssl genpkey -algorithm ed25519`; for checking, take the key.pem of the operator"
                     .to_owned()
             }
-            Self::NoPlace => "name a file with `--signing-key`".to_owned(),
+            Self::NoPlace => "name a file with `--signing-key`, or in `secrets.signing_key_file`".to_owned(),
         }
     }
 

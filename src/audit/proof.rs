@@ -7,7 +7,7 @@ use super::AuditError;
 use crate::lake::{Lake, Proofs};
 
 /// What somebody needs to check that one record stood in the chain, without seeing any other.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct RecordProof {
     pub seq: u64,
     /// The canonical line, without its line end.

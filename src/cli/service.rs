@@ -1,6 +1,7 @@
 //! What `run` and `demo` share: the whole service, wired.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use claviger_core::config::{Config, Lake as LakeConfig, Millis};
@@ -11,12 +12,16 @@ use claviger_core::lake::CompactionLimits;
 use claviger_core::minutes::minutes;
 use claviger_core::refine::Refiner;
 use claviger_core::secret::Pepper;
+use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 use super::Failure;
 use crate::alert::{Courier, EventStore, LakeEvents, Sinks};
+use crate::audit::{AuditError, AuditLog, AuditOptions};
 use crate::detect::{self, Engine, Showing};
+use crate::export::Exports;
 use crate::identity::Refresher;
 use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain};
 use crate::pipeline::{
@@ -24,6 +29,7 @@ use crate::pipeline::{
 };
 use crate::serve::api::Api;
 use crate::serve::health::Health;
+use crate::signing::Signer;
 use crate::source::kafka::KafkaSource;
 
 /// Batches that may wait for each table's encoder; the queue before the lake is the place to wait.
@@ -52,7 +58,13 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     };
 
     let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
-    open(Api { lake: lake.clone(), directory: refresher.subscribe() });
+    let signer = Arc::new(signer(config)?);
+    let (audit, task) = Box::pin(AuditLog::open(lake.clone(), Arc::clone(&signer), AuditOptions::default())).await?;
+    let mut recording = JoinSet::new();
+    recording.spawn(task.run());
+    let exports = exports(config, &lake, signer)?;
+    let (directory, recorder) = (refresher.subscribe(), Some(audit.clone()));
+    open(Api { lake: lake.clone(), directory, audit: recorder, exports: exports.clone() });
     let watch = Box::new(Watch::new(config.detect.options()));
     let mut stop = std::pin::pin!(stop);
     let (watch, _rows) = tokio::select! {
@@ -73,6 +85,14 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     let directory = refresher.subscribe();
     let history = Box::pin(record_history(lake.clone(), refresher.subscribe()));
     let sink = before_lake(LakeSink::new(lake.clone(), writer, signals));
+    let mut beside: Vec<(_, BoxFuture<'static, Result<(), AnyFault>>)> = vec![
+        ("identity", Box::pin(endless(refresher.run()))),
+        ("identity history", history),
+        ("maintenance", Box::pin(endless(maintenance))),
+    ];
+    if let Some(exports) = exports {
+        beside.push(("exports", Box::pin(endless(exports.work()))));
+    }
     let parts = Parts::<Refiner, Showing<S>, Directory> {
         source: {
             let kafka = config.kafka.clone();
@@ -89,14 +109,49 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
             ("detection", Box::pin(detect::detect(Engine::new(watch), shows_out, found_in))),
             ("alerts", Box::pin(courier.run(found_out))),
         ],
-        beside: vec![
-            ("identity", Box::pin(endless(refresher.run()))),
-            ("identity history", history),
-            ("maintenance", Box::pin(endless(maintenance))),
-        ],
+        beside,
         health,
     };
-    pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from)
+    let flowed = pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from);
+    let recorded = finish_recording(&audit, recording, config.pipeline.shutdown_limit_ms).await;
+    flowed.and(recorded)
+}
+
+/// The key that signs in the deployment's name.
+fn signer(config: &Config) -> Result<Signer, Failure> {
+    let path = match config.secrets.signing_key_file.as_str() {
+        "" => Signer::beside(&config.lake.uri)?,
+        named => PathBuf::from(named),
+    };
+    let (signer, made) = Signer::read_or_make(&path)?;
+    if made {
+        let (file, key) = (path.display(), signer.public().id());
+        tracing::info!(%file, %key, "a signing key was made: publish its id, keep the file safe and apart from the lake");
+    }
+    Ok(signer)
+}
+
+/// Exports lie beside a lake in a folder; for other lakes the command writes them where it is told.
+fn exports(config: &Config, lake: &Lake, signer: Arc<Signer>) -> Result<Option<Exports>, Failure> {
+    if config.lake.uri.contains("://") {
+        return Ok(None);
+    }
+    let folder = format!("{}.exports", config.lake.uri.trim_end_matches('/'));
+    Ok(Some(Exports::open(Path::new(&folder), lake.clone(), signer)?))
+}
+
+/// The end of the log is on record, too, and a last digest covers it.
+async fn finish_recording(
+    audit: &AuditLog,
+    mut recording: JoinSet<Result<(), AuditError>>,
+    limit: Millis,
+) -> Result<(), Failure> {
+    audit.finish().await;
+    match tokio::time::timeout(limit.duration(), recording.join_next()).await {
+        Ok(Some(Ok(ended))) => Ok(ended?),
+        // A panic is in the log; what waited too long is told by the next start, whose records have no end before them.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 /// Work that mends its own failures, and ends only with the flow.

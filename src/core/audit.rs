@@ -86,6 +86,8 @@ impl Action {
 words! {
     /// How it ended.
     Outcome {
+        /// It is about to happen; another record tells how it ended.
+        Begun "begun";
         Done "done";
         /// Who asked may not, or did not say who it was.
         Refused "refused";

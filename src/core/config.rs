@@ -115,6 +115,8 @@ const AUTO: &str = "auto";
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
     pub pepper_file: String,
+    /// PEM file of the Ed25519 key that signs digests and exports; empty for the one beside the lake.
+    pub signing_key_file: String,
     pub pepper: Secret,
 }
 

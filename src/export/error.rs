@@ -18,6 +18,8 @@ pub enum ExportError {
     OtherTenant,
     #[error("`{}` is not empty", path.display())]
     Occupied { path: PathBuf },
+    #[error("{kept} exports are kept already")]
+    TooMany { kept: usize },
     #[error("cannot write `{}`", path.display())]
     Unwritable { path: PathBuf, source: io::Error },
     #[error(transparent)]
@@ -38,6 +40,7 @@ impl Fault for ExportError {
             Self::Occupied { .. } => {
                 "name a folder that does not exist yet: an export never adds to what is there".to_owned()
             }
+            Self::TooMany { .. } => "throw one away that is no longer needed".to_owned(),
             Self::Unwritable { .. } => "check the path, its permissions and the free space".to_owned(),
             Self::Lake(error) => error.hint(),
             Self::Unspeakable { .. } | Self::Unencodable { .. } => "report it: nothing was exported".to_owned(),
@@ -49,7 +52,7 @@ impl Fault for ExportError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::NoPeriod | Self::OtherTenant | Self::Occupied { .. } => Blame::Operator,
+            Self::NoPeriod | Self::OtherTenant | Self::Occupied { .. } | Self::TooMany { .. } => Blame::Operator,
             Self::Unwritable { .. } => Blame::Environment,
             Self::Lake(error) => error.blame(),
             Self::Incomplete { .. } => Blame::Data,

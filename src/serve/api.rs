@@ -18,12 +18,15 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::audited::{announced, audited, named};
 use super::authorized::Sealed;
 use super::gate::{Gate, identify};
 use super::headers::same_site;
 use super::limits::{BODY_BYTES_MAX, Limiter, hold};
 use super::problem::{Kind, Problem};
 use super::{describe, table};
+use crate::audit::AuditLog;
+use crate::export::Exports;
 use crate::lake::Lake;
 
 /// The rooms that endpoints ask. Cheap to clone; reached through [`super::authorized::Authorized`].
@@ -32,11 +35,15 @@ pub struct Api {
     pub lake: Lake,
     /// The identity directory as it is now.
     pub directory: watch::Receiver<Arc<Directory>>,
+    /// Where accesses are put on record; `None` records none.
+    pub audit: Option<AuditLog>,
+    /// Exports that are asked for over HTTP; `None` makes none.
+    pub exports: Option<Exports>,
 }
 
 /// Every endpoint: one line a noun.
 fn endpoints() -> OpenApiRouter<Sealed> {
-    OpenApiRouter::with_openapi(describe::document())
+    OpenApiRouter::with_openapi(describe::document()).merge(super::exports::router()).merge(super::audit::router())
 }
 
 /// The API as its clients' tools read it.
@@ -48,6 +55,7 @@ pub fn openapi() -> OpenApi {
 /// The endpoints with everything that stands before them: whoever comes is known, within limits, and no other site's.
 pub(super) fn router(api: Api, gate: Arc<dyn Gate>, limiter: Limiter) -> Router {
     let (endpoints, _described) = endpoints().split_for_parts();
+    let log = api.audit.clone();
     let document = openapi().to_json().expect("the document is made of texts and numbers");
     let document = move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
     let compressed = CompressionLayer::new()
@@ -58,9 +66,12 @@ pub(super) fn router(api: Api, gate: Arc<dyn Gate>, limiter: Limiter) -> Router 
         .fallback(unknown)
         .method_not_allowed_fallback(not_offered)
         .layer(compressed)
+        .layer(from_fn_with_state(log.clone(), announced))
         .layer(from_fn_with_state(limiter, hold))
         .layer(from_fn(same_site))
+        .layer(from_fn(named))
         .layer(from_fn_with_state(gate, identify))
+        .layer(from_fn_with_state(log, audited))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }

@@ -45,7 +45,9 @@ pub fn meaning_of_audit_column(name: &str) -> &'static str {
         "tables" => "tables of the lake that were read",
         "address" => "IP address that the caller came from",
         "request_id" => "id that the answer carried",
-        "outcome" => "how it ended: done, refused, wrong, failed or left",
+        "outcome" => {
+            "how it ended: done, refused, wrong, failed or left; begun stands before what changes something, and is followed by how it ended"
+        }
         "rows" => "rows that were answered",
         "bytes" => "bytes that were answered",
         "took_us" => "from the request to the end of its answer, microseconds",
