@@ -204,9 +204,17 @@ impl AuditTask {
                 self.commit(&mut pending).await;
             }
         }
+        self.inbox.close();
+        while let Ok(order) = self.inbox.try_recv() {
+            pending.push(order);
+        }
         pending.push(Order { access: Access::of_log(Action::StopLog, self.options.origin.clone()), recorded: None });
-        let accesses = pending.into_iter().map(|order| order.access).collect();
+        let accesses = pending.iter().map(|order| order.access.clone()).collect();
         self.keeper.commit(accesses).await?;
+        for recorded in pending.into_iter().filter_map(|order| order.recorded) {
+            // Who stopped waiting does not need to know.
+            let _unheard = recorded.send(Ok(()));
+        }
         self.keeper.digest().await
     }
 

@@ -30,6 +30,8 @@ pub use files::{FILE_BYTES_MAX, Folder};
 pub use jobs::{Asked, Exports, Job, JobState};
 pub use write::Output;
 
+pub(crate) use texts::SCRIPT;
+
 use slices::Slicer;
 use write::Files;
 

@@ -10,13 +10,16 @@ use claviger_core::audit::Place;
 use claviger_core::prove::{Digest, Link, PublicKey, Segment, Signature, Tree, digest_path, encoded, hash, leaf_hash};
 
 use super::AuditError;
+use crate::export::SCRIPT;
 use crate::lake::{Lake, Proofs};
 use crate::signing::{self, Signer};
 
 /// UTC microseconds.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
+/// Beside the chains, for whoever checks them.
 const KEY: &str = "key.pem";
+const SCRIPT_NAME: &str = "verify.sh";
 
 pub(super) struct Digests {
     lake: Lake,
@@ -44,6 +47,7 @@ impl Digests {
                 return Err(AuditError::OtherKey { chain: String::new() });
             }
         }
+        proofs.put_new(SCRIPT_NAME, SCRIPT.as_bytes().to_vec()).await.map_err(AuditError::Lake)?;
         Ok(Self { lake, proofs, signer, origin })
     }
 

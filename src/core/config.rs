@@ -115,9 +115,9 @@ const AUTO: &str = "auto";
 #[serde(deny_unknown_fields)]
 pub struct Secrets {
     pub pepper_file: String,
+    pub pepper: Secret,
     /// PEM file of the Ed25519 key that signs digests and exports; empty for the one beside the lake.
     pub signing_key_file: String,
-    pub pepper: Secret,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

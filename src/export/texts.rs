@@ -4,7 +4,8 @@ use super::error::ExportError;
 use super::files::Folder;
 use crate::signing::Signer;
 
-const SCRIPT: &str = include_str!("verify.sh");
+/// Also lies beside the chains of a lake.
+pub(crate) const SCRIPT: &str = include_str!("verify.sh");
 const PAGE: &str = include_str!("VERIFY.txt");
 
 /// File names in an export.

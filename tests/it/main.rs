@@ -5,11 +5,13 @@
 mod support;
 
 mod alert;
+mod audit;
 mod canary;
 mod chaos;
 mod command_line;
 mod demo;
 mod detect;
+mod export;
 mod identity;
 mod kafka;
 mod lake;
