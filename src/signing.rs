@@ -86,7 +86,7 @@ impl Signer {
             return Ok((Self::read(path)?, false));
         }
         let mut seed = [0; 32];
-        let write = || {
+        let mut write = || {
             SysRng.try_fill_bytes(&mut seed).map_err(io::Error::other)?;
             let body = BASE64_STANDARD.encode([PKCS8_PREFIX.as_slice(), &seed].concat());
             let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;

@@ -13,14 +13,14 @@ use claviger_core::time::{format, rfc3339};
 use futures::stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authorized::{Authorized, Sealed, right};
-use super::extract::{Body, Named};
+use super::extract::{Asked, Body, Named};
 use super::problem::{Kind, Problem};
-use crate::export::{Asked, ExportError, Exports, Job, JobState, Output};
+use crate::export::{Asked as AskedExport, ExportError, Exports, Job, JobState, Output};
 
 pub(super) fn router() -> OpenApiRouter<Sealed> {
     OpenApiRouter::new().routes(routes!(ask, list)).routes(routes!(look, remove)).routes(routes!(fetch))
@@ -154,7 +154,7 @@ async fn ask(asker: Authorized<right::Export>, Body(wanted): Body<Wanted>) -> Re
         }
         TenantScope::One(own) => Some(own.clone()),
     };
-    let asked = Asked {
+    let asked = AskedExport {
         from_us: instant(&wanted.from)?,
         to_us: instant(&wanted.to)?,
         tenant: wanted.tenant,
@@ -192,16 +192,23 @@ async fn remove(asker: Authorized<right::Export>, Named(id): Named<String>) -> R
     Ok(StatusCode::NO_CONTENT)
 }
 
+#[derive(Debug, Deserialize, IntoParams)]
+struct WantedFile {
+    /// As `files` of the export and its manifest name it.
+    path: String,
+}
+
 /// A file of a finished export, `MANIFEST` and `MANIFEST.sig` among them.
 #[utoipa::path(
     get,
-    path = "/v1/exports/{id}/files/{*path}",
-    params(("id" = String, Path), ("path" = String, Path)),
+    path = "/v1/exports/{id}/file",
+    params(("id" = String, Path), WantedFile),
     responses((status = 200, content_type = "application/octet-stream"))
 )]
 async fn fetch(
     asker: Authorized<right::Export>,
-    Named((id, path)): Named<(String, String)>,
+    Named(id): Named<String>,
+    Asked(WantedFile { path }): Asked<WantedFile>,
 ) -> Result<Response, Problem> {
     let (exports, job) = find(&asker, &id)?;
     let file = exports.file(&job, &path).ok_or_else(no_file)?;

@@ -220,7 +220,7 @@ async fn the_same_lake_gives_the_same_bytes_however_its_files_lie() {
         small_bytes: 1 << 30,
         ..claviger_core::lake::CompactionLimits::default()
     };
-    claviger::lake::compact(&world.lake, claviger_core::lake::TableName::Events, limits).await.unwrap();
+    claviger::lake::compact(&world.lake, claviger_core::lake::TableName::Events, &limits).await.unwrap();
     world.export("compacted", &PERIOD, Output::Ndjson, 40 << 10).await;
     let records = |name: &str| {
         let mut files = files(&world.path(name));

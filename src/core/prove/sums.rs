@@ -86,7 +86,8 @@ impl std::fmt::Display for SignedText {
     }
 }
 
-/// A name as part of a path or a fact: letters, digits, `.`, `_` and `-` stand, all else is percent-encoded by byte.
+/// A name as part of a path or a fact: letters, digits, `.`, `_` and `-` stand, all else is `=` and two hexadecimal digits a byte
+/// (object stores have ideas of their own about `%`).
 /// A name of dots only, or an empty one, cannot climb out of its folder: `.` is encoded, nothing becomes `-`.
 #[must_use]
 pub fn encoded(name: &str) -> String {
@@ -98,10 +99,10 @@ pub fn encoded(name: &str) -> String {
     for byte in name.bytes() {
         match byte {
             // A lone dash stands for no name at all.
-            b'-' if name.len() == 1 => text.push_str("%2D"),
-            b'.' if dots => text.push_str("%2E"),
+            b'-' if name.len() == 1 => text.push_str("=2D"),
+            b'.' if dots => text.push_str("=2E"),
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'.' | b'_' | b'-' => text.push(char::from(byte)),
-            _ => text.push_str(&format!("%{byte:02X}")),
+            _ => text.push_str(&format!("={byte:02X}")),
         }
     }
     text
@@ -117,7 +118,7 @@ pub fn decoded(text: &str) -> Option<String> {
     let mut rest = text.as_bytes();
     while let [byte, tail @ ..] = rest {
         rest = tail;
-        if *byte == b'%' {
+        if *byte == b'=' {
             let pair = std::str::from_utf8(rest.get(..2)?).ok()?;
             bytes.push(u8::from_str_radix(pair, 16).ok()?);
             rest = &rest[2..];
