@@ -3,18 +3,20 @@
 //! Promises that every fault is named, that nothing in the folder is believed before its signature is checked, and that
 //! memory is bounded by one file of records. Does not need the lake, nor any secret.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 
 use claviger_core::fault::{Blame, Fault};
 use claviger_core::prove::{
-    ChainCheck, ChainReport, FileSeen, Head, KeyId, Manifest, ManifestCheck, PublicKey, Tampering, digest_path,
-    encoded, place_of,
+    ChainCheck, ChainReport, Digest, FileSeen, Head, KeyId, Manifest, ManifestCheck, PublicKey, Tampering, digest_path,
+    encoded, hash, place_of,
 };
+use claviger_core::time::rfc3339;
 use sha2::{Digest as _, Sha256};
 
-use crate::lake::{LakeError, Proofs};
+use crate::lake::{Lake, LakeError, Proofs};
 use crate::signing::{self, SigningError};
 
 /// The folder of an export that holds chains.
@@ -109,6 +111,15 @@ pub async fn verify(folder: &Path, known: &Known) -> Result<Verdict, VerifyError
             Err(fault) => verdict.faults.push(fault.to_string()),
         }
     }
+    // Only a lake has the table beside the chains.
+    let lake = match folder.join("audit/_delta_log").is_dir() {
+        true => {
+            let location = folder.to_string_lossy();
+            let opened = Lake::open_existing(&location, Lake::DEFAULT_PIPELINE, &HashMap::new()).await;
+            Some(opened.map_err(VerifyError::Lake)?)
+        }
+        false => None,
+    };
     let own = verdict.manifest.as_ref().map(|manifest| manifest.heads.clone()).unwrap_or_default();
     for name in names {
         let Some(proofs) = &proofs else { continue };
@@ -119,6 +130,13 @@ pub async fn verify(folder: &Path, known: &Known) -> Result<Verdict, VerifyError
         let outside = if export { Vec::new() } else { of_chain(&known.heads) };
         let report = check_chain(proofs, &name, &key, &of_chain(&own), &outside).await?;
         verdict.faults.extend(report.faults.iter().map(|fault| format!("{name}: {fault}")));
+        if let Some(lake) = &lake {
+            let (tenant, covered) =
+                report.head.as_ref().map_or_else(Default::default, |(head, _)| (head.tenant.clone(), head.sequence));
+            if covered > 0 {
+                verdict.faults.extend(against_table(lake, proofs, &name, &tenant).await?);
+            }
+        }
         verdict.chains.push((name, report));
     }
     if export {
@@ -263,4 +281,37 @@ pub(crate) async fn check_chain(
         }
     }
     Ok(check.finish(own, outside))
+}
+
+/// Longer than this no record waits for its digest while the log is alive, and the log's end writes one.
+const WAIT_MAX_US: i64 = 2 * 3_600_000_000;
+
+/// What the table `audit` says otherwise than the chain over it.
+async fn against_table(lake: &Lake, proofs: &Proofs, chain: &str, tenant: &str) -> Result<Vec<String>, VerifyError> {
+    let mut faults = Vec::new();
+    let mut covered = 0;
+    for sequence in proofs.digests(chain).await.map_err(VerifyError::Lake)? {
+        let text = proofs.get(&format!("{chain}/{}", digest_path(sequence))).await.map_err(VerifyError::Lake)?;
+        let Some(digest) = text.and_then(|text| Digest::parse(&text).ok()) else { continue };
+        covered = digest.last();
+        let Some(segment) = &digest.segment else { continue };
+        let (first, last) = (digest.first(), digest.last());
+        let lines = lake.audit_lines(tenant, first, last).await.map_err(VerifyError::Lake)?;
+        if hash(lines.as_bytes()) != segment.sum {
+            faults.push(format!(
+                "{chain}: the table `audit` holds records {first} to {last} otherwise than they were signed"
+            ));
+        }
+    }
+    let now_us = chrono::Utc::now().timestamp_micros();
+    let places = lake.audit_places(now_us).await.map_err(VerifyError::Lake)?;
+    let records = places.get(tenant).map_or(0, |place| place.last).saturating_sub(covered);
+    if records > 0 {
+        let oldest = lake.audit_lines(tenant, covered + 1, covered + 1).await.map_err(VerifyError::Lake)?;
+        let at_us = place_of(oldest.as_bytes()).and_then(|(_, at)| rfc3339(&at));
+        if at_us.is_none_or(|at_us| now_us - at_us > WAIT_MAX_US) {
+            faults.push(format!("{chain}: {}", Tampering::Overdue { since: covered + 1, records }));
+        }
+    }
+    Ok(faults)
 }

@@ -21,11 +21,16 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 const KEY: &str = "key.pem";
 const SCRIPT_NAME: &str = "verify.sh";
 
+/// How often a digest is made anew because another writer took its place.
+const EXTEND_TRIES: u32 = 4;
+
 pub(super) struct Digests {
     lake: Lake,
     proofs: Proofs,
     signer: Arc<Signer>,
     origin: String,
+    /// Where the first period of a new chain begins.
+    opened_us: i64,
 }
 
 /// The newest digest of a chain, found sound.
@@ -37,7 +42,12 @@ struct Newest {
 impl Digests {
     /// # Errors
     /// When the lake's chains are signed by another key.
-    pub(super) async fn open(lake: Lake, signer: Arc<Signer>, origin: String) -> Result<Self, AuditError> {
+    pub(super) async fn open(
+        lake: Lake,
+        signer: Arc<Signer>,
+        origin: String,
+        opened_us: i64,
+    ) -> Result<Self, AuditError> {
         let proofs = lake.proofs();
         let pem = signer.public().to_pem();
         if !proofs.put_new(KEY, pem.into_bytes()).await.map_err(AuditError::Lake)? {
@@ -48,20 +58,30 @@ impl Digests {
             }
         }
         proofs.put_new(SCRIPT_NAME, SCRIPT.as_bytes().to_vec()).await.map_err(AuditError::Lake)?;
-        Ok(Self { lake, proofs, signer, origin })
+        Ok(Self { lake, proofs, signer, origin, opened_us })
     }
 
     pub(super) async fn chains(&self) -> Result<Vec<String>, AuditError> {
         self.proofs.chains().await.map_err(AuditError::Lake)
     }
 
-    /// Writes the next digest of a tenant's chain, up to `place`.
+    /// Writes the next digest of a tenant's chain, up to `place`. Where another writer was faster, the one after it.
     pub(super) async fn extend(&self, tenant: &str, place: Place, now_us: i64) -> Result<(), AuditError> {
+        for _ in 0..EXTEND_TRIES {
+            if self.extend_once(tenant, place, now_us).await? {
+                return Ok(());
+            }
+        }
+        // So many digests were just written that these records are in one of them, or in the next.
+        Ok(())
+    }
+
+    async fn extend_once(&self, tenant: &str, place: Place, now_us: i64) -> Result<bool, AuditError> {
         let chain = encoded(tenant);
         let newest = self.newest(&chain).await?;
         let (tree, sequence, from_us) = match &newest {
             Some(Newest { digest, .. }) => (digest.tree.clone(), digest.sequence + 1, digest.to_us),
-            None => (Tree::default(), 1, now_us),
+            None => (Tree::default(), 1, self.opened_us),
         };
         let mut digest = Digest {
             tenant: tenant.to_owned(),
@@ -86,11 +106,11 @@ impl Digests {
         let text = digest.to_text().into_bytes();
         let path = format!("{chain}/{}", digest_path(sequence));
         let signature = self.signer.sign(&text);
-        if self.put(&path, text).await? {
-            self.put(&format!("{path}.sig"), signature.0.to_vec()).await?;
+        if !self.put(&path, text).await? {
+            return Ok(false);
         }
-        // Else another writer has just written the digest of this period.
-        Ok(())
+        self.put(&format!("{path}.sig"), signature.0.to_vec()).await?;
+        Ok(true)
     }
 
     async fn add_records(&self, chain: &str, digest: &mut Digest, last: u64) -> Result<(), AuditError> {

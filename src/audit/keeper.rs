@@ -31,7 +31,7 @@ pub(super) struct Keeper {
 impl Keeper {
     pub(super) async fn open(lake: Lake, signer: Arc<Signer>, options: &AuditOptions) -> Result<Self, AuditError> {
         let now_us = (options.clock)();
-        let digests = Digests::open(lake.clone(), signer, options.origin.clone()).await?;
+        let digests = Digests::open(lake.clone(), signer, options.origin.clone(), now_us).await?;
         let places = lake.audit_places(now_us).await.map_err(AuditError::Lake)?;
         let digest_every_us = i64::try_from(options.digest_every.as_micros()).unwrap_or(i64::MAX).max(1);
         Ok(Self {

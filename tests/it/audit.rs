@@ -221,7 +221,7 @@ async fn both_verifiers_name_each_change_of_a_chain() {
             "its end was cut off",
         ),
         ("records exchanged", |chain| change(&records(chain, 2), exchange_lines), "was reordered"),
-        ("a dropped digest", |chain| drop_digest(chain, 2), "2"),
+        ("a dropped digest", |chain| drop_digest(chain, 2), "missing"),
         (
             "a flipped byte of a digest",
             |chain| change(&digest_at(chain, 2), |bytes| bytes[50] ^= 1),
@@ -286,6 +286,28 @@ fn sign_by_a_stranger(chain: &Path) {
     let text = digest.to_text().into_bytes();
     std::fs::write(path.with_extension("digest.sig"), stranger.sign(&text).0).unwrap();
     std::fs::write(path, text).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_says_otherwise_than_its_chain_is_named() {
+    use claviger::verify::{Known, verify};
+
+    let world = World::new().await;
+    three_hours(&world).await;
+    let lake = world.folder.path().join("lake");
+    let faults = async || verify(&lake, &Known::default()).await.unwrap().faults;
+    assert_eq!(faults().await, Vec::<String>::new());
+    // The rows of one commit go, as if nobody had ever asked.
+    let log = lake.join("audit/_delta_log");
+    let mut commits: Vec<PathBuf> = std::fs::read_dir(&log).unwrap().map(|entry| entry.unwrap().path()).collect();
+    commits.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    commits.sort();
+    change(&commits[2], |bytes| {
+        let text = String::from_utf8(std::mem::take(bytes)).unwrap();
+        *bytes = text.lines().filter(|line| !line.contains("\"add\"")).collect::<Vec<_>>().join("\n").into_bytes();
+    });
+    let said = faults().await;
+    assert!(said.iter().any(|fault| fault.contains("otherwise than they were signed")), "{said:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
