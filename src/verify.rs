@@ -130,12 +130,8 @@ pub async fn verify(folder: &Path, known: &Known) -> Result<Verdict, VerifyError
         let outside = if export { Vec::new() } else { of_chain(&known.heads) };
         let report = check_chain(proofs, &name, &key, &of_chain(&own), &outside).await?;
         verdict.faults.extend(report.faults.iter().map(|fault| format!("{name}: {fault}")));
-        if let Some(lake) = &lake {
-            let (tenant, covered) =
-                report.head.as_ref().map_or_else(Default::default, |(head, _)| (head.tenant.clone(), head.sequence));
-            if covered > 0 {
-                verdict.faults.extend(against_table(lake, proofs, &name, &tenant).await?);
-            }
+        if let (Some(lake), Some((head, _))) = (&lake, &report.head) {
+            verdict.faults.extend(against_table(lake, proofs, &name, &head.tenant).await?);
         }
         verdict.chains.push((name, report));
     }
@@ -262,7 +258,7 @@ fn list(folder: &Path, prefix: &str, found: &mut Vec<String>) -> io::Result<()> 
 }
 
 /// Walks one chain.
-pub(crate) async fn check_chain(
+async fn check_chain(
     proofs: &Proofs,
     name: &str,
     key: &PublicKey,
