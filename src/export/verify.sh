@@ -47,6 +47,6 @@ if [ -f MANIFEST ] && signed MANIFEST; then
   find . -type f | sed 's|^\./||' | { while read -r p; do case $p in MANIFEST | MANIFEST.sig) ;; *)
     grep -q "  $p\$" MANIFEST || { fault "$p: was added"; };; esac; done; exit $bad; } || bad=1
 fi
-[ -f MANIFEST ] || [ -d digests ] || [ -n "$(ls -d */digests 2>/dev/null)" ] || fault "MANIFEST: is missing"
+[ -f MANIFEST ] || [ -d digests ] || [ -n "$(ls -d ./*/digests 2>/dev/null)" ] || fault "MANIFEST: is missing"
 for c in accesses/* ./*; do [ -d "$c/digests" ] && chain "$c"; done
 [ $bad = 0 ] && echo "nothing was changed; signed by key $id"; exit $bad

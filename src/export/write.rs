@@ -51,8 +51,10 @@ impl Output {
     }
 }
 
-/// Rows of a batch and of a row group: fixed, so that bytes do not depend on how rows arrive.
+/// Rows that are written at once, and of a row group: fixed, so that bytes do not depend on how rows arrive.
 const BATCH_ROWS: usize = 8 * 1024;
+/// Texts are looked at for their size more often.
+const LINES: usize = 256;
 const GROUP_ROWS: usize = 64 * 1024;
 
 /// The files of one kind.
@@ -110,7 +112,10 @@ impl Files {
 
     fn write_even(&mut self, folder: &mut Folder) -> Result<(), ExportError> {
         while let Some(batch) = self.even.as_mut().and_then(BatchCoalescer::next_completed_batch) {
-            self.write_batch(&batch, folder)?;
+            let step = if self.output == Output::Parquet { BATCH_ROWS } else { LINES };
+            for first in (0..batch.num_rows()).step_by(step) {
+                self.write_batch(&batch.slice(first, step.min(batch.num_rows() - first)), folder)?;
+            }
         }
         Ok(())
     }

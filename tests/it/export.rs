@@ -198,7 +198,7 @@ async fn duckdb_reads_the_same_sums_out_of_every_format() {
     let script = "
 import duckdb
 for call, name in [('read_json_auto','ndjson/requests/*.ndjson'), ('read_csv_auto','csv/requests/*.csv'), ('read_parquet','parquet/requests/*.parquet')]:
-    print(*duckdb.sql(f'select count(*), count(distinct request_id), sum(latency_us), min(seq), max(seq), count(distinct tenant_id) from {call}(\\'{name}\\')').fetchone())
+    print(*duckdb.sql(f'select count(*), count(distinct request_id), sum(latency_us), min(seq), max(seq), count(distinct tenant_id) from {call}(\\'{name}\\')').fetchall()[0])
 ";
     let said = Command::new(python).args(["-c", script]).current_dir(world.folder.path()).output().unwrap();
     let text = String::from_utf8_lossy(&said.stdout).into_owned();
