@@ -15,6 +15,13 @@ pub mod geography;
 pub mod lake;
 
 pub mod query;
+pub mod signing;
+
+pub mod audit;
+
+pub mod export;
+
+pub mod verify;
 
 pub mod detect;
 

@@ -10,12 +10,15 @@
 pub mod admission;
 pub mod api;
 mod ask;
+mod audit;
+pub mod audited;
 pub mod authorized;
 mod bridge;
 mod catalog;
 mod dashboard;
 mod describe;
 mod diagnose;
+mod exports;
 pub mod extract;
 pub mod gate;
 pub mod headers;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::recording::Recording;
 use super::serve::{Rooms, at_rest};
 use super::service::serve;
 use super::{Answer, Failure};
@@ -75,9 +76,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
         };
         if arguments.role == Role::Serve {
             let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
-            open(Rooms::of(&config, pepper).api(lake, refresher.subscribe())?);
-            at_rest(refresher, &health, stop).await;
-            return Ok(());
+            let recording = Recording::begin(&config, &lake).await?;
+            open(Rooms::of(&config, pepper).api(lake, refresher.subscribe(), Some(&recording))?);
+            at_rest(refresher, &health, recording.exports.clone(), stop).await;
+            return recording.finish(config.pipeline.shutdown_limit_ms).await;
         }
         serve(&config, pepper, refresher, health, open, |sink| sink, |events| events, stop).await
     });

@@ -119,6 +119,8 @@ const AUTO: &str = "auto";
 pub struct Secrets {
     pub pepper_file: String,
     pub pepper: Secret,
+    /// PEM file of the Ed25519 key that signs digests and exports; empty for the one beside the lake.
+    pub signing_key_file: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

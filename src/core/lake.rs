@@ -20,6 +20,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::access::rows::TOKEN_SCHEMA;
 use crate::alert::{FINDING_SCHEMA, INCIDENT_SCHEMA};
+use crate::audit::AUDIT_SCHEMA;
 use crate::event::{ColumnKind, Events};
 use crate::identity::{DIRECTORY_KEY_SCHEMA, DIRECTORY_ROUTE_SCHEMA, IDENTITY_HISTORY_SCHEMA};
 use crate::minutes::MINUTE_SCHEMA;
@@ -45,6 +46,7 @@ pub enum TableName {
     Gaps,
     SavedQueries,
     Tokens,
+    Audit,
 }
 
 /// The text column by which every table is partitioned: a UTC date, `YYYY-MM-DD`. Text, because engines
@@ -64,6 +66,7 @@ impl TableName {
         Self::Gaps,
         Self::SavedQueries,
         Self::Tokens,
+        Self::Audit,
     ];
 
     #[must_use]
@@ -80,6 +83,7 @@ impl TableName {
             Self::Gaps => "gaps",
             Self::SavedQueries => "saved_queries",
             Self::Tokens => "tokens",
+            Self::Audit => "audit",
         }
     }
 
@@ -104,6 +108,7 @@ impl TableName {
             Self::Gaps => Arc::clone(&GAP_SCHEMA),
             Self::SavedQueries => Arc::clone(&SAVED_QUERY_SCHEMA),
             Self::Tokens => Arc::clone(&TOKEN_SCHEMA),
+            Self::Audit => Arc::clone(&AUDIT_SCHEMA),
         }
     }
 
@@ -117,7 +122,7 @@ impl TableName {
             Self::IdentityHistory => "noticed_as_of",
             Self::DirectoryKeys | Self::DirectoryRoutes => "as_of",
             Self::Findings => "from_at",
-            Self::Incidents | Self::SavedQueries => "at",
+            Self::Incidents | Self::SavedQueries | Self::Audit => "at",
             Self::Gaps => "declared_at",
             Self::Tokens => "at",
         }
@@ -138,6 +143,7 @@ impl TableName {
             Self::Gaps => &["topic", "partition", "begin"],
             Self::SavedQueries => &["name", "at"],
             Self::Tokens => &["token_id", "at"],
+            Self::Audit => &["tenant_id", "seq"],
         }
     }
 }

@@ -32,6 +32,11 @@ impl Lake {
         Ok(tables)
     }
 
+    async fn has(&self, name: TableName) -> Result<bool, LakeError> {
+        let objects = self.log_store(name)?.object_store(None);
+        log::newest_commit(name, objects.as_ref()).await.map(|newest| newest.is_some())
+    }
+
     /// A session that knows every table by its name, each at its newest version.
     ///
     /// # Errors

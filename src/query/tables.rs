@@ -40,9 +40,11 @@ pub(super) const fn sight(table: TableName) -> Sight {
         | TableName::Findings
         | TableName::Incidents
         | TableName::SavedQueries => Sight::Tenant { column: "tenant_id" },
-        TableName::Rejects | TableName::IdentityHistory | TableName::DirectoryRoutes | TableName::Gaps => {
-            Sight::Operator
-        }
+        TableName::Rejects
+        | TableName::IdentityHistory
+        | TableName::DirectoryRoutes
+        | TableName::Gaps
+        | TableName::Audit => Sight::Operator,
         TableName::Tokens => Sight::Nobody,
     }
 }
