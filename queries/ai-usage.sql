@@ -34,11 +34,11 @@ select
     round(
         coalesce(sum(cost_micros), 0) / 1e3
             / nullif(coalesce(sum(input_tokens), 0) + coalesce(sum(output_tokens), 0), 0), 4
-    )                                                       as cost_per_1000,
+    )                                             as cost_per_1000,
     round(
         100.0 * coalesce(sum(cost_micros), 0) / nullif(sum(coalesce(sum(cost_micros), 0)) over (), 0), 2
-    )                                                       as share,
-    max(event_at) as last_used_at
+    )                                             as share,
+    max(event_at)                                 as last_used_at
 from events
 where date between $from_date and $to_date
   and event_at >= $from

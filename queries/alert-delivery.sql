@@ -13,7 +13,7 @@
 -- column: longest_delay     number  s       "the same for the slowest"
 -- column: last_delivered_at time    -       "last arrival"
 -- column: last_failed_at    time    -       "last failure"
--- column: reason            text    -       "of a failure, the last in the alphabet"
+-- column: reason            text    -       "of one of the failures"
 -- chart: bars x=destination y=delivered
 with happenings as (
     select at, incident_id, event, notice, destination, note
@@ -32,7 +32,7 @@ decided as (
 outcomes as (
     select
         -- Where another destination was told, both stand with an arrow between.
-        split_part(happenings.destination, ' ', 1) as destination,
+        split_part(happenings.destination, ' ', 1)                                 as destination,
         happenings.event,
         happenings.at,
         happenings.note,

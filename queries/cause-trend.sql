@@ -51,7 +51,7 @@ select
     cause_class,
     first_seen_at,
     last_seen_at,
-    first_seen_at >= $from as is_new,
+    first_seen_at >= $from                                                      as is_new,
     failures,
     failures_before,
     round(100.0 * (failures - failures_before) / nullif(failures_before, 0), 1) as change,

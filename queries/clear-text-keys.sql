@@ -19,7 +19,7 @@
 -- chart: bars x=credential_place y=requests series=tenant_id
 select
     key_id,
-    credential_mask as mask,
+    credential_mask                           as mask,
     tenant_id,
     principal_id,
     credential_place,

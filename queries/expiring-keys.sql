@@ -59,12 +59,12 @@ select
     expiring.expires_at,
     round((date_part('epoch', expiring.expires_at) - date_part('epoch', $to)) / 86400, 1) as days_left,
     expiring.replaced_by,
-    coalesce(traffic.served, 0) as served,
+    coalesce(traffic.served, 0)                                                           as served,
     round(
         coalesce(traffic.served, 0) * 86400.0 / (date_part('epoch', $to) - date_part('epoch', $from)), 1
     )                                                                                     as served_per_day,
-    coalesce(traffic.routes, 0)   as routes,
-    coalesce(traffic.networks, 0) as networks,
+    coalesce(traffic.routes, 0)                                                           as routes,
+    coalesce(traffic.networks, 0)                                                         as networks,
     traffic.last_used_at
 from expiring
 left join traffic on traffic.key_id = expiring.key_id

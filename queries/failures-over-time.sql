@@ -24,7 +24,7 @@ with refused as (
             when $by = 'tenant'  then tenant_id
             when $by = 'gateway' then gateway
             else                      denied_by
-        end as series
+        end                         as series
     from events
     where date between $from_date and $to_date
       and event_at >= $from

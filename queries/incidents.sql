@@ -20,7 +20,7 @@
 -- column: to_acknowledge  number  minutes  "from the opening until somebody took it"
 -- column: resolved_at     time    -        "when it ended"
 -- column: to_resolve      number  minutes  "from the opening until it ended"
--- column: feedback        text    -        "benign or real, as people judged it"
+-- column: feedback        text    -        "benign or real, as people judged it, and what they wrote"
 -- chart: bars x=summary y=to_resolve
 with happenings as (
     select

@@ -1,8 +1,9 @@
 -- title: Ingest health and lag
 -- question: Is every partition read, how far behind is it, and was anything lost?
 -- group: platform
--- parameter: from time -1h "start of the period, by when frames were read"
--- parameter: to   time now "end of the period"
+-- parameter: from   time -1h "start of the period, by when frames were read"
+-- parameter: to     time now "end of the period"
+-- parameter: oldest time -7d "day of the oldest request that is counted"
 -- column: topic         text    -      "Kafka topic, or the replayed file"
 -- column: partition     integer number "Kafka partition; 0 for files"
 -- column: events        integer events "requests that were read"
@@ -25,7 +26,8 @@ with read as (
         date_part('epoch', ingested_at) - date_part('epoch', event_at) as lag
     from events
     -- A request is stored under its own day, which may be long before the day it is read.
-    where ingested_at >= $from
+    where date >= $oldest_date
+      and ingested_at >= $from
       and ingested_at < $to
 ),
 streams as (
@@ -64,14 +66,14 @@ known as (
 select
     known.topic,
     known.partition,
-    coalesce(streams.events, 0)   as events,
-    coalesce(rejected.rejects, 0) as rejects,
+    coalesce(streams.events, 0)                           as events,
+    coalesce(rejected.rejects, 0)                         as rejects,
     round(
         100.0 * coalesce(rejected.rejects, 0)
             / nullif(coalesce(streams.events, 0) + coalesce(rejected.rejects, 0), 0), 3
-    )                                                                                   as rejected,
-    coalesce(lost.frames, 0)                            as lost,
-    greatest(streams.last_offset, rejected.last_offset) as last_offset,
+    )                                                     as rejected,
+    coalesce(lost.frames, 0)                              as lost,
+    greatest(streams.last_offset, rejected.last_offset)   as last_offset,
     streams.last_event_at,
     greatest(streams.last_read_at, rejected.last_read_at) as last_read_at,
     round(streams.median_lag, 1)                          as median_lag,

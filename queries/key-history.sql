@@ -35,9 +35,9 @@ changes as (
         concat(history.kind, ' ', history.id) as subject,
         concat(
             history.field, ': ', coalesce(history.before, '(none)'), ' → ', coalesce(history.after, '(none)')
-        )                                       as detail,
-        cast(null as bigint) as requests,
-        cast(null as bigint) as networks
+        )                                     as detail,
+        cast(null as bigint)                  as requests,
+        cast(null as bigint)                  as networks
     from identity_history as history
     join owners on owners.kind = history.kind and owners.id = history.id
     where history.at >= $from

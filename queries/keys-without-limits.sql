@@ -42,7 +42,7 @@ keys as (
             case when allowed_regions is null then 'regions' end,
             case when models is null then 'models' end,
             case when quotas is null then 'quota' end
-        )                                                           as lacks
+        ) as lacks
     from listed
     where newest = 1
       and gone_at is null

@@ -55,9 +55,9 @@ select
     coalesce(new.requests, 0) as requests_new,
     round(
         100.0 * coalesce(new.requests, 0) / nullif(coalesce(old.requests, 0) + coalesce(new.requests, 0), 0), 1
-    )                           as cut_over,
-    old.networks     as networks_old,
-    old.last_used_at as last_used_old_at
+    )                         as cut_over,
+    old.networks              as networks_old,
+    old.last_used_at          as last_used_old_at
 from rotations
 left join traffic as old on old.key_id = rotations.key_id
 left join traffic as new on new.key_id = rotations.replaced_by

@@ -40,8 +40,8 @@ changes as (
         concat(
             history.field, ': ', coalesce(history.before, '(none)'), ' → ', coalesce(history.after, '(none)')
         )                                     as detail,
-        cast(null as bigint) as requests,
-        cast(null as bigint) as keys
+        cast(null as bigint)                  as requests,
+        cast(null as bigint)                  as keys
     from identity_history as history
     join parts on parts.kind = history.kind and parts.id = history.id
     where history.at >= $from

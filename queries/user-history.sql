@@ -30,14 +30,14 @@ keys as (
 changes as (
     select
         history.at,
-        'change' as what,
+        'change'                              as what,
         keys.key_id,
         concat(history.kind, ' ', history.id) as subject,
         concat(
             history.field, ': ', coalesce(history.before, '(none)'), ' → ', coalesce(history.after, '(none)')
         )                                     as detail,
-        cast(null as bigint) as requests,
-        cast(null as bigint) as networks
+        cast(null as bigint)                  as requests,
+        cast(null as bigint)                  as networks
     from identity_history as history
     left join keys on history.kind = 'key' and keys.key_id = history.id
     where history.at >= $from
@@ -49,17 +49,17 @@ outcomes as (
         at,
         case when denied_by is null then 'served' else 'refused' end as what,
         key_id,
-        cause                          as subject,
-        max(remedy)                    as detail,
-        count(*)                       as requests,
-        count(distinct client_network) as networks
+        cause                                                        as subject,
+        max(remedy)                                                  as detail,
+        count(*)                                                     as requests,
+        count(distinct client_network)                               as networks
     from calls
     group by at, denied_by is null, key_id, cause
 ),
 claims as (
     select
-        findings.from_at as at,
-        'finding'        as what,
+        findings.from_at     as at,
+        'finding'            as what,
         keys.key_id,
         findings.detector    as subject,
         findings.summary     as detail,

@@ -5,6 +5,7 @@
 //! A key that is shown is hashed at once and forgotten.
 
 mod find;
+mod flows;
 mod rows;
 mod traffic;
 
@@ -17,7 +18,10 @@ use claviger_core::fault::{Blame, Fault, Retry};
 use claviger_core::identity::Directory;
 use claviger_core::secret::{Credential, Pepper, Slips};
 
+pub use flows::{coming_stops, impact};
+
 use crate::lake::{Lake, LakeError};
+use crate::query::{Queries, QueryError};
 
 /// What a question is about.
 #[derive(Clone, Debug)]
@@ -61,13 +65,15 @@ impl Asked {
 #[derive(Clone, Debug)]
 pub struct Diagnoser {
     lake: Lake,
+    queries: Queries,
     options: Arc<ClassifyOptions>,
 }
 
 impl Diagnoser {
+    /// Over one lake and the sandbox that reads it.
     #[must_use]
-    pub fn new(lake: Lake, options: ClassifyOptions) -> Self {
-        Self { lake, options: Arc::new(options) }
+    pub fn new(lake: Lake, queries: Queries, options: ClassifyOptions) -> Self {
+        Self { lake, queries, options: Arc::new(options) }
     }
 
     /// Explains what was asked about, as of `at` (UTC microseconds) or of when it was last seen. `None` when neither the
@@ -82,7 +88,7 @@ impl Diagnoser {
         directory: &Arc<Directory>,
         tenants: &TenantScope,
     ) -> Result<Option<Diagnosis>, DiagnoseError> {
-        let rows = rows::Rows::open(&self.lake, tenants).await?;
+        let rows = rows::Rows { queries: &self.queries, tenants };
         let search = find::Search { lake: &self.lake, rows: &rows, directory, tenants, at };
         let Some(found) = Box::pin(search.find(asked)).await? else { return Ok(None) };
         let traffic = Box::pin(traffic::traffic(&rows, &found, directory)).await?;
@@ -102,8 +108,10 @@ impl Diagnoser {
 /// Why a diagnosis could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum DiagnoseError {
-    #[error("the lake cannot be read")]
-    Unreadable { source: LakeError },
+    #[error("the lake's rows cannot be read")]
+    Unreadable { source: QueryError },
+    #[error("the incidents of the lake cannot be read")]
+    NoIncidents { source: LakeError },
     #[error("rows of the lake cannot be understood")]
     NotRows { source: arrow::error::ArrowError },
     #[error("several incidents begin with `{id}`")]
@@ -114,6 +122,7 @@ impl Fault for DiagnoseError {
     fn hint(&self) -> String {
         match self {
             Self::Unreadable { source } => source.hint(),
+            Self::NoIncidents { source } => source.hint(),
             Self::NotRows { .. } => "the lake was written by another version of Claviger".to_owned(),
             Self::Ambiguous { .. } => "write more of the id".to_owned(),
         }
@@ -122,6 +131,7 @@ impl Fault for DiagnoseError {
     fn blame(&self) -> Blame {
         match self {
             Self::Unreadable { source } => source.blame(),
+            Self::NoIncidents { source } => source.blame(),
             Self::NotRows { .. } => Blame::Data,
             Self::Ambiguous { .. } => Blame::Operator,
         }
@@ -130,6 +140,7 @@ impl Fault for DiagnoseError {
     fn retry(&self) -> Retry {
         match self {
             Self::Unreadable { source } => source.retry(),
+            Self::NoIncidents { source } => source.retry(),
             Self::NotRows { .. } | Self::Ambiguous { .. } => Retry::Never,
         }
     }

@@ -15,10 +15,19 @@ pub mod geography;
 pub mod lake;
 
 pub mod query;
+pub mod signing;
+
+pub mod audit;
+
+pub mod export;
+
+pub mod verify;
 
 pub mod detect;
 
 pub mod alert;
+
+pub mod access;
 
 pub mod pipeline;
 
@@ -27,5 +36,7 @@ pub mod report;
 pub mod diagnose;
 
 pub mod serve;
+
+pub mod postgres;
 
 pub mod demo;

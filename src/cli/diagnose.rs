@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use clap::{ArgGroup, Args};
 use claviger_core::access::TenantScope;
-use claviger_core::classify::ClassifyOptions;
 use claviger_core::diagnose::{markdown, page};
 use claviger_core::time;
 
 use super::known::Known;
 use super::{Answer, Failure, print};
-use crate::diagnose::{Asked, Diagnoser};
+use crate::diagnose::Asked;
 
 /// Tells why a request, key, user, tenant or incident fails, and what mends it
 #[derive(Debug, Args)]
@@ -70,7 +69,7 @@ pub(super) fn run(arguments: &DiagnoseArguments) -> Result<Answer, Failure> {
         if arguments.key_stdin { Asked::shown(&key_from_stdin()?, &pepper, &directory) } else { by_id(arguments) };
     let tenants = arguments.as_tenant.clone().map_or(TenantScope::All, TenantScope::One);
     let found = super::wait_for(async {
-        let diagnoser = Diagnoser::new(arguments.known.lake().await?, ClassifyOptions::default());
+        let diagnoser = arguments.known.diagnoser().await?;
         Ok::<_, Failure>(Box::pin(diagnoser.diagnose(&asked, at, &directory, &tenants)).await?)
     })??;
     let Some(diagnosis) = found else {

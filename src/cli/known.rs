@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 
 use clap::Args;
+use claviger_core::classify::ClassifyOptions;
 use claviger_core::identity::Directory;
 use claviger_core::secret::Pepper;
 use serde::Serialize;
 
 use super::Failure;
+use crate::diagnose::Diagnoser;
 use crate::lake::{Lake, LakeError};
+use crate::query::{Limits, Queries};
 
 #[derive(Debug, Args)]
 pub(super) struct Known {
@@ -25,12 +28,23 @@ pub(super) struct Known {
 }
 
 impl Known {
-    pub(super) async fn lake(&self) -> Result<Lake, LakeError> {
+    async fn lake(&self) -> Result<Lake, LakeError> {
         Box::pin(Lake::open_existing(&self.lake, Lake::DEFAULT_PIPELINE, &HashMap::new())).await
     }
 
     pub(super) fn folders(&self) -> Vec<PathBuf> {
         self.identity.clone()
+    }
+
+    /// The lake's rows, for whoever sits at the machine itself.
+    pub(super) async fn queries(&self) -> Result<Queries, Failure> {
+        Ok(Queries::new(self.lake().await?, Limits::operator())?)
+    }
+
+    pub(super) async fn diagnoser(&self) -> Result<Diagnoser, Failure> {
+        let lake = self.lake().await?;
+        let queries = Queries::new(lake.clone(), Limits::operator())?;
+        Ok(Diagnoser::new(lake, queries, ClassifyOptions::default()))
     }
 
     pub(super) fn directory(&self, pepper: &Pepper) -> Result<Directory, Failure> {

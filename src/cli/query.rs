@@ -26,9 +26,10 @@ use crate::query::{Limits, Queries, QueryError, Question, Trust};
   claviger query --lake ./lake \"select cause, count(*) from events group by 1 order by 2 desc\"
   claviger query --lake ./lake --output ndjson \"select * from rejects\" | head
   claviger query --lake ./lake --output parquet --out denied.parquet \"select * from events where cause is not null\"
+  claviger query --lake ./lake --tenant acme \"select * from events\"   what that tenant sees
 
 Tables: events, rejects, entity_minutes, identity_history, directory_keys, directory_routes, findings, incidents,
-gaps.")]
+gaps, audit.")]
 pub(super) struct QueryArguments {
     /// Folder or URL of the lake
     #[arg(long, value_name = "DIR")]

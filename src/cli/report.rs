@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use claviger_core::access::TenantScope;
-use claviger_core::report::{Default, Group, Kind, Report};
+use claviger_core::report::{Default, Group, Report};
 
 use super::query::{self, Output};
 use super::{Answer, Failure, print};
@@ -106,7 +106,7 @@ fn describe(report: &Report) -> String {
             Default::Null => "optional".to_owned(),
             Default::Text(text) => format!("default {text}"),
         };
-        [parameter.name.clone(), kind(&parameter.kind), default, parameter.meaning.clone()]
+        [parameter.name.clone(), parameter.kind.to_string(), default, parameter.meaning.clone()]
     });
     section(&mut text, "Parameters", rows.collect());
     let rows = report.columns.iter().map(|column| {
@@ -115,23 +115,6 @@ fn describe(report: &Report) -> String {
     });
     section(&mut text, "Columns", rows.collect());
     text
-}
-
-/// The type with what it allows.
-fn kind(kind: &Kind) -> String {
-    match kind {
-        Kind::Integer(first, last) => format!("integer {first}..{last}"),
-        Kind::Enum(words) => words.join("|"),
-        Kind::Time
-        | Kind::Duration
-        | Kind::Text
-        | Kind::Number
-        | Kind::Boolean
-        | Kind::Tenant
-        | Kind::Key
-        | Kind::Principal
-        | Kind::Cause => kind.name().to_owned(),
-    }
 }
 
 fn section(text: &mut String, title: &str, rows: Vec<[String; 4]>) {

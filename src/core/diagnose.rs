@@ -11,6 +11,7 @@
 //! Does not read anything: the shell brings the row and the traffic, and decides whose rows may be brought.
 
 mod answer;
+mod bundle;
 mod case;
 mod done;
 mod judged;
@@ -26,6 +27,7 @@ pub use answer::{
     Alternative, Caller, Check, CheckResult, Diagnosis, DoneWhen, Remedy, StateChange, Step, Subject, SubjectKind,
     Timeline, Verdict,
 };
+pub use bundle::bundle;
 pub use case::{Around, CallerSeen, Case, Minute, Traffic, stand_in, stand_in_for};
 pub use page::{markdown, page};
 

@@ -66,7 +66,7 @@ pub use builder::{DirectoryBuilder, Loaded, ROW_BYTES_MAX};
 pub use changes::{IDENTITY_HISTORY_SCHEMA, history_rows, meaning_of_history_column};
 pub use diff::{Change, Diff, EntityKind};
 pub use findings::{Finding, FindingCode, Findings, Place, Severity};
-pub use grants::{ScopeAnswer, Scopes};
+pub use grants::{ScopeAnswer, Scopes, covers};
 pub use identify::{Identified, Subject, identify};
 pub use listing::{
     DIRECTORY_KEY_SCHEMA, DIRECTORY_ROUTE_SCHEMA, KeyListing, meaning_of_directory_key_column,
@@ -430,6 +430,10 @@ impl Directory {
             models: self.words(value.models),
             sunset_at: value.sunset_at.get(),
         }
+    }
+
+    pub fn routes(&self) -> impl Iterator<Item = Route<'_>> {
+        (0..distinct::code_of(self.routes.list.len())).map(|ix| self.route_at(RouteIx(ix)))
     }
 
     /// The gateway of this id, or whose id this one extends (`apisix-7d9f` is an instance of `apisix`).

@@ -109,7 +109,7 @@ words! {
         Integer "integer",
         Number "number",
         Boolean "boolean",
-        /// UTC microseconds.
+        /// An instant in UTC.
         Time "time",
     }
 }

@@ -68,7 +68,7 @@ impl Search<'_> {
     async fn request(&self, id: &str) -> Result<Option<Found>, DiagnoseError> {
         let near = self.at.map(|at| (at - DAY_US, at + DAY_US)).unzip();
         let wanted = Condition::equals("request_id", id).and(Condition::within("event_at", near.0, near.1));
-        let found = self.rows.events(wanted, "order by event_at desc limit 8").await?;
+        let found = self.rows.events(wanted, &newest_first(SAME_ID_MAX)).await?;
         let mut rows = found.iter().flat_map(|events| (0..events.len()).map(move |row| one(events, row)));
         let Some(row) = rows.next() else { return Ok(None) };
         let label = |row: &Events| format!("at {}", time::format(event_at(row)));
@@ -106,7 +106,7 @@ impl Search<'_> {
             let wanted = Condition::equals(column, id)
                 .and(Condition::within("event_at", Some(minute), Some(minute + MINUTE_US)))
                 .and(Condition::of("cause is not null", Vec::new()));
-            if let Some(row) = first(&self.rows.events(wanted, "order by event_at desc limit 1").await?) {
+            if let Some(row) = first(&self.rows.events(wanted, &newest_first(1)).await?) {
                 return Ok(Some(Found { subject, row, is_request: true, others: Vec::new(), about, window }));
             }
         }
@@ -136,7 +136,7 @@ impl Search<'_> {
             None,
             self.at.map(|at| at + 1),
         ));
-        let seen = self.rows.events(wanted, "order by event_at desc limit 1").await?;
+        let seen = self.rows.events(wanted, &newest_first(1)).await?;
         let (row, is_request) = match first(&seen) {
             Some(row) => (row, true),
             None => (stand_in_for(credential, self.directory, now), false),
@@ -147,7 +147,7 @@ impl Search<'_> {
     }
 
     async fn incident(&self, id: &str) -> Result<Option<Found>, DiagnoseError> {
-        let unreadable = |source| DiagnoseError::Unreadable { source };
+        let unreadable = |source| DiagnoseError::NoIncidents { source };
         let table = Box::pin(self.lake.incidents()).await.map_err(unreadable)?;
         let incidents = Incidents::fold(Box::pin(table.read()).await.map_err(unreadable)?);
         let begins_so = |incident: &&Incident| !id.is_empty() && incident.id.as_str().starts_with(id);
@@ -167,7 +167,7 @@ impl Search<'_> {
         let whose = whose(incident).and(Condition::within("event_at", Some(from), Some(to)));
         let refused = whose.clone().and(Condition::of("cause is not null", Vec::new()));
         for wanted in [refused, whose] {
-            if let Some(row) = first(&self.rows.events(wanted, "order by event_at desc limit 1").await?) {
+            if let Some(row) = first(&self.rows.events(wanted, &newest_first(1)).await?) {
                 let about = about_incident(incident).unwrap_or_else(|| of_row(&row));
                 let window = (from - HOUR_US, to);
                 return Ok(Some(Found { subject, row, is_request: true, others: Vec::new(), about, window }));
@@ -282,6 +282,11 @@ fn of_request(subject: Subject, row: Events) -> Found {
     Found { subject, row, is_request: true, others: Vec::new(), about, window: (at - HOUR_US, at + HOUR_US) }
 }
 
+/// Of rows at the same instant the one that was read last, so that the same question has the same answer.
+fn newest_first(rows: usize) -> String {
+    format!("order by event_at desc, \"offset\" desc, part desc limit {rows}")
+}
+
 /// Who made a request, as well as the row says.
 fn of_row(row: &Events) -> About {
     let text = |column| row.dict(column).get(0).to_owned();
@@ -339,7 +344,7 @@ fn event_at(row: &Events) -> i64 {
 }
 
 /// The instant in the first row's column.
-fn instant(batches: &[RecordBatch], column: usize) -> Option<i64> {
+pub(super) fn instant(batches: &[RecordBatch], column: usize) -> Option<i64> {
     let batch = batches.iter().find(|batch| batch.num_rows() > 0)?;
     let instants = batch.column(column).as_primitive_opt::<TimestampMicrosecondType>()?;
     instants.is_valid(0).then(|| instants.value(0))

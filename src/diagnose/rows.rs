@@ -1,17 +1,14 @@
-//! The lake's rows as a diagnosis reads them: bound parameters, and the caller's tenant in every condition.
+//! The lake's rows as a diagnosis reads them: conditions with bound parameters, asked for the caller's tenants.
 
 use arrow::array::RecordBatch;
 use claviger_core::access::TenantScope;
 use claviger_core::event::Events;
-use claviger_core::lake::TableName;
-use datafusion::execution::context::SQLOptions;
-use datafusion::prelude::SessionContext;
 use datafusion::scalar::ScalarValue;
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryStreamExt as _};
 
 use super::DiagnoseError;
-use crate::lake::{Lake, LakeError};
+use crate::query::{Queries, QueryError, Question, Trust};
 
 /// A condition with its values: `key_id = $key`.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +28,12 @@ impl Condition {
         Self { sql: sql.to_owned(), values }
     }
 
+    /// `column` is one of the values.
+    pub(super) fn any_of(column: &'static str, values: &[String]) -> Self {
+        let texts = values.iter().map(|value| format!("'{}'", value.replace('\'', "''")));
+        Self { sql: format!("{column} in ({})", texts.collect::<Vec<_>>().join(", ")), values: Vec::new() }
+    }
+
     pub(super) fn and(mut self, other: Self) -> Self {
         self.sql = [self.sql, other.sql].into_iter().filter(|sql| !sql.is_empty()).collect::<Vec<_>>().join(" and ");
         self.values.extend(other.values);
@@ -47,19 +50,14 @@ impl Condition {
     }
 }
 
-/// The tables of a diagnosis at their newest versions, as far as one caller may see.
+/// The lake as far as one caller may see. Every question goes through the sandbox: its barrier keeps other tenants' rows
+/// away, its limits and its guard hold for diagnoses as well.
 pub(super) struct Rows<'a> {
-    session: SessionContext,
-    tenants: &'a TenantScope,
+    pub(super) queries: &'a Queries,
+    pub(super) tenants: &'a TenantScope,
 }
 
-impl<'a> Rows<'a> {
-    pub(super) async fn open(lake: &Lake, tenants: &'a TenantScope) -> Result<Self, DiagnoseError> {
-        let tables = [TableName::Events, TableName::EntityMinutes, TableName::IdentityHistory];
-        let session = lake.session_of(&tables).await.map_err(|source| DiagnoseError::Unreadable { source })?;
-        Ok(Self { session, tenants })
-    }
-
+impl Rows<'_> {
     pub(super) fn sees_everybody(&self) -> bool {
         *self.tenants == TenantScope::All
     }
@@ -78,14 +76,7 @@ impl<'a> Rows<'a> {
         wanted: Condition,
         rest: &'b str,
     ) -> BoxFuture<'b, Result<Vec<RecordBatch>, DiagnoseError>> {
-        let wanted = match self.tenants {
-            TenantScope::All => wanted,
-            TenantScope::One(tenant) => {
-                let own = Condition::of("tenant_id = $own_tenant", vec![("own_tenant", tenant.as_str().into())]);
-                wanted.and(own)
-            }
-        };
-        self.select_unscoped(what, wanted, rest)
+        self.ask(self.tenants, what, wanted, rest)
     }
 
     /// As [`Rows::select`], over a table without tenants: whose rows they are is for the condition to say.
@@ -95,15 +86,24 @@ impl<'a> Rows<'a> {
         wanted: Condition,
         rest: &'b str,
     ) -> BoxFuture<'b, Result<Vec<RecordBatch>, DiagnoseError>> {
+        self.ask(&TenantScope::All, what, wanted, rest)
+    }
+
+    fn ask<'b>(
+        &'b self,
+        tenants: &'b TenantScope,
+        what: &'b str,
+        wanted: Condition,
+        rest: &'b str,
+    ) -> BoxFuture<'b, Result<Vec<RecordBatch>, DiagnoseError>> {
         async move {
             let sql = format!("select {what} where {} {rest}", wanted.sql);
-            let read_only = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
-            let refused = |source| DiagnoseError::Unreadable { source: LakeError::Refused { source } };
-            let plan = self.session.sql_with_options(&sql, read_only).await.map_err(refused)?;
-            let plan =
-                if wanted.values.is_empty() { plan } else { plan.with_param_values(wanted.values).map_err(refused)? };
-            let failed = |source| DiagnoseError::Unreadable { source: LakeError::Query { source } };
-            plan.collect().await.map_err(failed)
+            let parameters: Vec<(String, ScalarValue)> =
+                wanted.values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            let question = Question { sql: &sql, parameters: &parameters, tenants, trust: Trust::Own };
+            let failed = |source| DiagnoseError::Unreadable { source };
+            let rows = self.queries.run(question).await.map_err(failed)?.rows;
+            rows.try_collect().await.map_err(|error| failed(QueryError::of_rows(error)))
         }
         .boxed()
     }

@@ -178,13 +178,16 @@ async fn around(rows: &Rows<'_>, found: &Found) -> Result<Option<Around>, Diagno
 }
 
 /// The columns of one batch as texts, numbers and instants, whatever the engine holds them as.
-struct Columns {
+pub(super) struct Columns {
     texts: Vec<ArrayRef>,
     numbers: Vec<ArrayRef>,
     instants: Vec<ArrayRef>,
 }
 
-fn read_rows<T>(batches: &[RecordBatch], read: impl Fn(&Columns, usize) -> T) -> Result<Vec<T>, DiagnoseError> {
+pub(super) fn read_rows<T>(
+    batches: &[RecordBatch],
+    read: impl Fn(&Columns, usize) -> T,
+) -> Result<Vec<T>, DiagnoseError> {
     let mut found = Vec::new();
     for batch in batches {
         let columns = Columns::of(batch).map_err(|source| DiagnoseError::NotRows { source })?;
@@ -209,17 +212,17 @@ impl Columns {
         })
     }
 
-    fn text(&self, column: usize, row: usize) -> String {
+    pub(super) fn text(&self, column: usize, row: usize) -> String {
         let values = self.texts[column].as_string_opt::<i32>();
         values.filter(|values| values.is_valid(row)).map_or_else(String::new, |values| values.value(row).to_owned())
     }
 
-    fn number(&self, column: usize, row: usize) -> i64 {
+    pub(super) fn number(&self, column: usize, row: usize) -> i64 {
         let values = self.numbers[column].as_primitive_opt::<Int64Type>();
         values.filter(|values| values.is_valid(row)).map_or(0, |values| values.value(row))
     }
 
-    fn instant(&self, column: usize, row: usize) -> Option<i64> {
+    pub(super) fn instant(&self, column: usize, row: usize) -> Option<i64> {
         let values = self.instants[column].as_primitive_opt::<TimestampMicrosecondType>()?;
         values.is_valid(row).then(|| values.value(row))
     }

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
+use arrow::datatypes::{DataType, Field, Schema};
 use claviger::report::{self, Reports};
 use claviger_core::access::TenantScope;
 use claviger_core::report::{ColumnKind, Default, Kind, Report};
@@ -18,8 +18,9 @@ use futures::TryStreamExt as _;
 
 use lake::{NOW_US, fixed_lake};
 
-/// Columns that hold when the test ran, or how long before it.
-const OF_THE_CLOCK: &[&str] = &["last_read_at", "median_lag", "p99_lag"];
+/// Columns that say when the test ran, or how long before it.
+const OF_THE_CLOCK: &[(&str, &[&str])] =
+    &[("ingest-health", &["last_read_at", "median_lag", "p99_lag"]), ("rejects", &["last_seen_at"])];
 
 /// What reports are asked for beside their defaults; a file `NAME.WORD.snap` for each.
 const ASKED: &[(&str, &str, &[(&str, &str)])] = &[
@@ -64,12 +65,12 @@ async fn ask_as(report: &Report, given: &[(&str, &str)], tenants: &TenantScope) 
 
 /// As text, what the clock says left out.
 fn shown(report: &Report, rows: &RecordBatch) -> String {
+    let of_the_clock =
+        OF_THE_CLOCK.iter().find(|(name, _)| *name == report.name).map_or(&[][..], |(_, columns)| columns);
     let mut fields = Vec::new();
     let mut columns: Vec<ArrayRef> = Vec::new();
     for (field, column) in rows.schema().fields().iter().zip(rows.columns()) {
-        let of_the_clock =
-            OF_THE_CLOCK.contains(&field.name().as_str()) || report.name == "rejects" && field.name() == "last_seen_at";
-        if of_the_clock {
+        if of_the_clock.contains(&field.name().as_str()) {
             fields.push(Field::new(field.name(), DataType::Utf8, true));
             columns.push(Arc::new(StringArray::from(vec!["…"; rows.num_rows()])));
         } else {
@@ -184,19 +185,25 @@ fn is_for_operators(report: &Report) -> bool {
     ["identity_history", "directory_routes", "from rejects", "from gaps"].iter().any(|table| report.sql.contains(table))
 }
 
+/// Without comments.
+fn statement(report: &Report) -> String {
+    report.sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn every_parameter_is_used_and_every_statement_is_bounded() {
     for report in reports().listed() {
         let name = &report.name;
-        let statement: String =
-            report.sql.lines().filter(|line| !line.trim_start().starts_with("--")).collect::<Vec<_>>().join("\n");
+        let statement = statement(report);
         let used: BTreeSet<&str> = statement
             .split('$')
             .skip(1)
             .map(|rest| rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap())
             .collect();
         for parameter in &report.parameters {
-            assert!(used.contains(parameter.name.as_str()), "{name}: ${} is never used", parameter.name);
+            let date = format!("{}_date", parameter.name);
+            let is_used = used.contains(parameter.name.as_str()) || used.contains(date.as_str());
+            assert!(is_used, "{name}: ${} is never used", parameter.name);
         }
         for used in used {
             let known = report.parameter(used).or_else(|| report.parameter(used.trim_end_matches("_date")));
@@ -215,14 +222,14 @@ fn every_parameter_is_used_and_every_statement_is_bounded() {
 #[test]
 fn statements_are_written_alike() {
     for report in reports().listed() {
-        for (line, text) in (1..).zip(report.sql.lines()).filter(|(_, text)| !text.trim_start().starts_with("--")) {
-            let place = format!("{}:{line}", report.name);
+        for text in statement(report).lines() {
+            let place = format!("{}: {text}", report.name);
             let outside = text.split('\'').step_by(2).collect::<String>();
             assert!(!outside.contains(|c: char| c.is_uppercase()), "{place}: words are in lower case");
             assert!(text == text.trim_end() && !text.contains('\t'), "{place}: blanks");
             assert!(text.chars().count() <= 120, "{place}: longer than 120 characters");
         }
-        assert!(report.sql.ends_with('\n') && !report.sql.contains(';'), "{}: one statement", report.name);
+        assert!(report.sql.ends_with('\n') && !statement(report).contains(';'), "{}: one statement", report.name);
     }
 }
 
@@ -264,7 +271,7 @@ async fn a_period_opens_no_file_of_another_day() {
         let explained = Report { sql: format!("explain {}", report.sql), ..report.clone() };
         let mut asked = given(report);
         asked.retain(|(name, _)| !["from", "to"].contains(name));
-        let plan = ask(&explained, &[&[FROM, TO], asked.as_slice()].concat()).await;
+        let plan = ask(&explained, &[&[FROM, TO][..], asked.as_slice()].concat()).await;
         let plan = arrow::util::pretty::pretty_format_batches(&[plan]).unwrap().to_string();
         for table in ["events", "entity_minutes", "findings"] {
             let other_day = format!("{table}/date=2026-11-24");

@@ -70,12 +70,6 @@ const KONG: &[Snippet] = &[
         why: "with hide_credentials the key is gone even from refused requests; Claviger hashes it on arrival",
         text: r#"key-auth: {"hide_credentials": false}"#,
     },
-    Snippet {
-        column: "consumer",
-        missing: "consumer",
-        why: "it says whose token a request bore",
-        text: r#"jwt: {"anonymous": null}"#,
-    },
 ];
 
 const CANONICAL: &[Snippet] = &[

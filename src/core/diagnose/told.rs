@@ -194,10 +194,10 @@ fn of_owner(cause: RootCause, scene: &Scene<'_>) -> Option<Fact> {
     };
     match cause {
         Cause::UserDeleted => of_principal("was deleted"),
-        Cause::UserDeactivated => of_principal(match scene.principal.as_ref()?.status.name() {
-            "suspended" => "was suspended",
-            "pending" => "is pending, and was never activated",
-            _ => "was deactivated",
+        Cause::UserDeactivated => of_principal(match scene.principal.as_ref()?.status {
+            PrincipalStatus::Suspended => "was suspended",
+            PrincipalStatus::Pending => "was entered, and never activated,",
+            PrincipalStatus::Deactivated | PrincipalStatus::Deleted | PrincipalStatus::Active => "was deactivated",
         }),
         Cause::ServicePrincipalInvalid | Cause::FederationBroken => {
             let principal = scene.principal.as_ref()?;

@@ -1,5 +1,7 @@
 //! What a parameter may be, and text made into its value: once, and within bounds.
 
+use std::fmt;
+
 use super::bind::Value;
 use super::header::Problem;
 use crate::cause::RootCause;
@@ -95,7 +97,7 @@ impl Kind {
         }
     }
 
-    /// As in a header, without bounds and words.
+    /// The word alone, without bounds and words to choose from.
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
@@ -183,6 +185,25 @@ impl Kind {
             Self::Integer(..) => Value::Integer(None),
             Self::Number => Value::Number(None),
             Self::Boolean => Value::Boolean(None),
+        }
+    }
+}
+
+/// As in a header, with bounds and words.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Integer(first, last) => write!(f, "integer({first}..{last})"),
+            Self::Enum(words) => write!(f, "enum({})", words.join("|")),
+            Self::Time
+            | Self::Duration
+            | Self::Text
+            | Self::Number
+            | Self::Boolean
+            | Self::Tenant
+            | Self::Key
+            | Self::Principal
+            | Self::Cause => f.write_str(self.name()),
         }
     }
 }

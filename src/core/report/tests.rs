@@ -36,6 +36,7 @@ fn a_header_says_all_there_is_to_know() {
     assert_eq!((report.title.as_str(), report.group), ("Failures by cause", Group::Failures));
     assert_eq!(report.parameters.len(), 4);
     assert_eq!(report.parameters[3].kind, Kind::Integer(1, 500));
+    assert_eq!(report.parameters[3].kind.to_string(), "integer(1..500)");
     assert_eq!(report.columns[1].unit.as_deref(), Some("requests"));
     assert_eq!(
         report.chart.unwrap(),

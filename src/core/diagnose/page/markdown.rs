@@ -1,6 +1,6 @@
 //! The same as Markdown, for tickets: every check with its proof, since nobody can unfold a ticket.
 
-use super::super::answer::Diagnosis;
+use super::super::answer::{CheckResult, Diagnosis};
 use super::text::clean;
 use super::{fix, headline, proof, sign, standing};
 use crate::time;
@@ -31,8 +31,13 @@ pub fn markdown(diagnosis: &Diagnosis) -> String {
     for step in &diagnosis.steps {
         add(format!("{}. {} {}", step.step, sign(step.result), step.name));
         for check in &step.checks {
-            let proof = escaped(&proof(check));
-            add(format!("   - {} {}: {} ({proof})", sign(check.result), check.name, escaped(&check.fact)));
+            let proof = match check.result {
+                CheckResult::Skipped => String::new(),
+                CheckResult::Pass | CheckResult::Fail | CheckResult::Unknown => {
+                    format!(" ({})", escaped(&proof(check)))
+                }
+            };
+            add(format!("   - {} {}: {}{proof}", sign(check.result), check.name, escaped(&check.fact)));
         }
     }
     if !diagnosis.timeline.states.is_empty() {

@@ -25,7 +25,7 @@ impl Text {
         let indent = lead.chars().count();
         let mut column = indent;
         self.0.push_str(lead);
-        for (place, word) in clean(words).split(' ').enumerate() {
+        for (place, word) in clean(words).trim_end().split(' ').enumerate() {
             let length = word.chars().count();
             if place > 0 && column + 1 + length > COLUMNS && column > indent {
                 let kept = self.0.trim_end_matches(' ').len();

@@ -45,6 +45,9 @@ pub(super) const QUESTIONS: &[Question] = &[
                 let text = format!("{} of tenant {}", scene.key_name(), or_none(key.tenant_id));
                 Seen::Pass(Fact::identity(text, key.known_since))
             }
+            (None, _) if !scene.case.is_request && scene.text(Column::Fingerprint).is_empty() => {
+                Seen::Skipped(NO_REQUEST)
+            }
             (None, CredentialFact::Redacted) => {
                 Seen::Unknown(Fact::log("the gateway masks it: log a keyed hash of it to know which it is"))
             }

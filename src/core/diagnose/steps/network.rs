@@ -64,7 +64,10 @@ fn egress(scene: &Scene<'_>) -> Seen {
         Some(first) if first < scene.at => {
             Seen::Pass(Fact::traffic(format!("{own}, seen since {}", clock(first, scene.at))))
         }
-        Some(_) => Seen::Unknown(Fact::traffic(format!("{own} was not seen with this key before"))),
+        Some(_) if scene.case.traffic.callers.iter().all(|caller| caller.network == own) => {
+            Seen::Skipped("its first request in the time looked at")
+        }
+        Some(_) => Seen::Unknown(Fact::traffic(format!("{own} is new: others called with this key before"))),
         None => Seen::Skipped("no traffic of the key is at hand"),
     }
 }
