@@ -104,7 +104,7 @@ fn fits(kind: ColumnKind, data_type: &DataType) -> bool {
         ColumnKind::Number => data_type.is_floating(),
         ColumnKind::Boolean => *data_type == DataType::Boolean,
         ColumnKind::Time => {
-            matches!(data_type, DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if &**zone == "UTC")
+            matches!(data_type, DataType::Timestamp(_, Some(zone)) if &**zone == "UTC")
         }
     }
 }
