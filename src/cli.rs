@@ -16,7 +16,9 @@ mod incidents;
 mod known;
 mod query;
 mod replay;
+mod report;
 mod run;
+mod serve;
 mod service;
 mod what_if;
 
@@ -38,8 +40,10 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Reads Kafka and keeps the lake up to date until it is told to stop
     Run(run::RunArguments),
+    Serve(serve::ServeArguments),
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
+    Report(report::ReportArguments),
     Diagnose(diagnose::DiagnoseArguments),
     WhatIf(what_if::WhatIfArguments),
     Forecast(forecast::ForecastArguments),
@@ -76,8 +80,10 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
+        Command::Report(arguments) => report::report(arguments),
         Command::Diagnose(arguments) => diagnose::run(&arguments),
         Command::WhatIf(arguments) => what_if::run(&arguments),
         Command::Forecast(arguments) => forecast::run(&arguments),

@@ -32,6 +32,10 @@ impl Known {
         Box::pin(Lake::open_existing(&self.lake, Lake::DEFAULT_PIPELINE, &HashMap::new())).await
     }
 
+    pub(super) fn folders(&self) -> Vec<PathBuf> {
+        self.identity.clone()
+    }
+
     /// The lake's rows, for whoever sits at the machine itself.
     pub(super) async fn queries(&self) -> Result<Queries, Failure> {
         Ok(Queries::new(self.lake().await?, limits())?)

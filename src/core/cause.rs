@@ -21,6 +21,20 @@ pub enum CauseClass {
 }
 
 impl CauseClass {
+    pub const ALL: &'static [Self] = &[
+        Self::Credential,
+        Self::Environment,
+        Self::Key,
+        Self::Identity,
+        Self::Account,
+        Self::Limits,
+        Self::Tenant,
+        Self::Permission,
+        Self::Platform,
+        Self::Served,
+        Self::None,
+    ];
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

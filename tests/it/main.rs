@@ -5,6 +5,7 @@
 mod support;
 
 mod alert;
+mod api;
 mod canary;
 mod chaos;
 mod command_line;
@@ -15,6 +16,9 @@ mod identity;
 mod kafka;
 mod lake;
 mod pipeline;
+mod postgres;
+mod query;
 mod replay;
+mod reports;
 mod serve;
 mod telemetry;
