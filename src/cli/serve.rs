@@ -89,10 +89,11 @@ impl<'a> Rooms<'a> {
 
     pub(super) fn api(self, lake: Lake, directory: watch::Receiver<Arc<Directory>>) -> Result<Api, Failure> {
         let own_reports = (!self.own_reports.is_empty()).then(|| Path::new(self.own_reports));
+        let queries = Queries::new(lake.clone(), query_limits(self.limits))?;
         Ok(Api {
-            queries: Queries::new(lake.clone(), query_limits(self.limits))?,
+            diagnoser: Diagnoser::new(lake.clone(), queries.clone(), self.classify),
+            queries,
             reports: Arc::new(Reports::load(own_reports)?),
-            diagnoser: Diagnoser::new(lake.clone(), self.classify),
             pepper: self.pepper,
             lake,
             directory,
