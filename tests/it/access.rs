@@ -257,8 +257,10 @@ fn no_caller_sees_the_table_of_tokens() {
     let ask = |what: &str| door.ask(what, &[("authorization", &format!("Bearer {}", token.trim_end()))], "");
     let refused = ask("GET /v1/sql?q=select%20*%20from%20tokens");
     assert!(refused.status == 400 && !refused.body.contains("token_id"), "{refused:?}");
-    let catalog = ask("GET /v1/catalog");
-    assert!(catalog.status == 200 && catalog.body.contains("\"events\"") && !catalog.body.contains("\"tokens\""));
+    let catalog = ask("GET /v1/catalog").json();
+    let names: Vec<&str> =
+        catalog["tables"].as_array().unwrap().iter().filter_map(|table| table["name"].as_str()).collect();
+    assert!(names.contains(&"events") && !names.contains(&"tokens"), "{names:?}");
 }
 
 #[tokio::test]
