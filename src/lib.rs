@@ -15,6 +15,13 @@ pub mod geography;
 pub mod lake;
 
 pub mod query;
+pub mod signing;
+
+pub mod audit;
+
+pub mod export;
+
+pub mod verify;
 
 pub mod detect;
 
@@ -24,6 +31,12 @@ pub mod access;
 
 pub mod pipeline;
 
+pub mod report;
+
+pub mod diagnose;
+
 pub mod serve;
+
+pub mod postgres;
 
 pub mod demo;

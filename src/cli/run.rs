@@ -4,13 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::recording::Recording;
+use super::serve::{Rooms, at_rest};
 use super::service::serve;
 use super::{Answer, Failure};
 use crate::access::Access;
 use crate::identity::{Refresher, Sources};
+use crate::lake::Lake;
 use crate::serve::api::Api;
 use crate::serve::health::Health;
 use crate::serve::{Entrance, Server};
@@ -26,9 +29,18 @@ pub(super) struct RunArguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// What this process does: everything, or only the API and the dashboard over a lake that others fill
+    #[arg(long, value_enum, default_value_t = Role::All)]
+    role: Role,
     /// A proxy before the service speaks TLS, so that others may reach it in the clear; they still need a token
     #[arg(long)]
     insecure_behind_proxy: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Role {
+    All,
+    Serve,
 }
 
 /// What the flag of the same name stands for.
@@ -62,6 +74,13 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
             access.attach(api.lake.clone());
             server.open(api);
         };
+        if arguments.role == Role::Serve {
+            let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
+            let recording = Recording::begin(&config, &lake).await?;
+            open(Rooms::of(&config, pepper).api(lake, refresher.subscribe(), Some(&recording))?);
+            at_rest(refresher, &health, recording.exports.clone(), stop).await;
+            return recording.finish(config.pipeline.shutdown_limit_ms).await;
+        }
         serve(&config, pepper, refresher, health, open, |sink| sink, |events| events, stop).await
     });
     // A stage that did not end in time may still hold a thread: the process does not wait for it.

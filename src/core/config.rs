@@ -51,6 +51,7 @@ pub struct Config {
     pub lake: Lake,
     pub detect: Detect,
     pub alert: Alert,
+    pub reports: Reports,
     pub serve: Serve,
     pub pipeline: Pipeline,
     pub telemetry: Telemetry,
@@ -118,6 +119,8 @@ const AUTO: &str = "auto";
 pub struct Secrets {
     pub pepper_file: String,
     pub pepper: Secret,
+    /// PEM file of the Ed25519 key that signs digests and exports; empty for the one beside the lake.
+    pub signing_key_file: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -142,6 +145,13 @@ pub struct Lake {
     pub compact_joined_bytes_max: Bytes,
     pub checkpoint_commits: u64,
     pub vacuum_retention_ms: Millis,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reports {
+    /// Folder of an operator's own query files; empty for none.
+    pub dir: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

@@ -20,11 +20,13 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
 use crate::access::rows::TOKEN_SCHEMA;
 use crate::alert::{FINDING_SCHEMA, INCIDENT_SCHEMA};
+use crate::audit::AUDIT_SCHEMA;
 use crate::event::{ColumnKind, Events};
-use crate::identity::IDENTITY_HISTORY_SCHEMA;
+use crate::identity::{DIRECTORY_KEY_SCHEMA, DIRECTORY_ROUTE_SCHEMA, IDENTITY_HISTORY_SCHEMA};
 use crate::minutes::MINUTE_SCHEMA;
 use crate::offsets::{Offset, OffsetSpan, Stream};
 use crate::reject::REJECT_SCHEMA;
+use crate::saved::SAVED_QUERY_SCHEMA;
 
 pub use compaction::{CompactionLimits, CompactionPlan, RowsChanged, StoredFile, assert_rows_kept, plan_compaction};
 pub use conservation::{Account, Breach, ConservationCheck};
@@ -37,10 +39,14 @@ pub enum TableName {
     Rejects,
     EntityMinutes,
     IdentityHistory,
+    DirectoryKeys,
+    DirectoryRoutes,
     Findings,
     Incidents,
     Gaps,
+    SavedQueries,
     Tokens,
+    Audit,
 }
 
 /// The text column by which every table is partitioned: a UTC date, `YYYY-MM-DD`. Text, because engines
@@ -53,10 +59,14 @@ impl TableName {
         Self::Rejects,
         Self::EntityMinutes,
         Self::IdentityHistory,
+        Self::DirectoryKeys,
+        Self::DirectoryRoutes,
         Self::Findings,
         Self::Incidents,
         Self::Gaps,
+        Self::SavedQueries,
         Self::Tokens,
+        Self::Audit,
     ];
 
     #[must_use]
@@ -66,10 +76,14 @@ impl TableName {
             Self::Rejects => "rejects",
             Self::EntityMinutes => "entity_minutes",
             Self::IdentityHistory => "identity_history",
+            Self::DirectoryKeys => "directory_keys",
+            Self::DirectoryRoutes => "directory_routes",
             Self::Findings => "findings",
             Self::Incidents => "incidents",
             Self::Gaps => "gaps",
+            Self::SavedQueries => "saved_queries",
             Self::Tokens => "tokens",
+            Self::Audit => "audit",
         }
     }
 
@@ -87,10 +101,14 @@ impl TableName {
             Self::Rejects => Arc::clone(&REJECT_SCHEMA),
             Self::EntityMinutes => Arc::clone(&MINUTE_SCHEMA),
             Self::IdentityHistory => Arc::clone(&IDENTITY_HISTORY_SCHEMA),
+            Self::DirectoryKeys => Arc::clone(&DIRECTORY_KEY_SCHEMA),
+            Self::DirectoryRoutes => Arc::clone(&DIRECTORY_ROUTE_SCHEMA),
             Self::Findings => Arc::clone(&FINDING_SCHEMA),
             Self::Incidents => Arc::clone(&INCIDENT_SCHEMA),
             Self::Gaps => Arc::clone(&GAP_SCHEMA),
+            Self::SavedQueries => Arc::clone(&SAVED_QUERY_SCHEMA),
             Self::Tokens => Arc::clone(&TOKEN_SCHEMA),
+            Self::Audit => Arc::clone(&AUDIT_SCHEMA),
         }
     }
 
@@ -102,8 +120,9 @@ impl TableName {
             Self::Rejects => "ingested_at",
             Self::EntityMinutes => "minute",
             Self::IdentityHistory => "noticed_as_of",
+            Self::DirectoryKeys | Self::DirectoryRoutes => "as_of",
             Self::Findings => "from_at",
-            Self::Incidents => "at",
+            Self::Incidents | Self::SavedQueries | Self::Audit => "at",
             Self::Gaps => "declared_at",
             Self::Tokens => "at",
         }
@@ -117,10 +136,14 @@ impl TableName {
             Self::Rejects => &["ingested_at"],
             Self::EntityMinutes => &["entity_kind", "entity", "minute"],
             Self::IdentityHistory => &["kind", "id", "at"],
+            Self::DirectoryKeys => &["tenant_id", "key_id", "as_of"],
+            Self::DirectoryRoutes => &["template", "method"],
             Self::Findings => &["detector", "entity", "from_at"],
             Self::Incidents => &["incident_id", "sequence"],
             Self::Gaps => &["topic", "partition", "begin"],
+            Self::SavedQueries => &["name", "at"],
             Self::Tokens => &["token_id", "at"],
+            Self::Audit => &["tenant_id", "seq"],
         }
     }
 }

@@ -51,10 +51,28 @@ pub mod alert;
 
 pub mod refine;
 
+pub mod audit;
+pub mod saved;
+
 pub mod lake;
 
 pub mod catalog;
 
 pub mod ingest;
+
+pub mod report;
+
+pub mod diagnose;
+
+pub mod flow;
+
+pub mod whatif;
+
+pub mod forecast;
+
+pub mod formats;
+pub mod trail;
+
+pub mod prove;
 
 pub mod keymisuse;

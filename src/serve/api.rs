@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router, routing};
 use claviger_core::config::{Bytes, ServeLimits};
 use claviger_core::identity::Directory;
+use claviger_core::secret::Pepper;
 use tokio::sync::watch;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -19,23 +20,36 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::audited::{announced, audited, named};
 use super::authorized::Sealed;
 use super::gate::{Gate, identify};
 use super::headers::same_site;
 use super::limits::{BODY_BYTES_MAX, Limiter, hold};
 use super::problem::{Kind, Problem};
-use super::{catalog, dashboard, describe, session, sql, table};
+use super::{audit, catalog, dashboard, describe, diagnose, exports, queries, reports, session, sql, table};
+use crate::audit::AuditLog;
+use crate::diagnose::Diagnoser;
+use crate::export::Exports;
 use crate::lake::Lake;
 use crate::query::{Limits, Queries};
+use crate::report::Reports;
 
 /// The rooms that endpoints ask. Cheap to clone; reached through [`super::authorized::Authorized`].
 #[derive(Clone)]
 pub struct Api {
     /// The sandbox that all SQL goes through.
     pub queries: Queries,
+    pub reports: Arc<Reports>,
+    pub diagnoser: Diagnoser,
+    /// Hashes keys that are shown.
+    pub pepper: Pepper,
     pub lake: Lake,
     /// The identity directory as it is now.
     pub directory: watch::Receiver<Arc<Directory>>,
+    /// Where accesses are put on record; `None` records none.
+    pub audit: Option<AuditLog>,
+    /// Exports that are asked for over HTTP; `None` makes none.
+    pub exports: Option<Exports>,
 }
 
 /// Every endpoint: one line a noun.
@@ -43,7 +57,12 @@ fn endpoints() -> OpenApiRouter<Sealed> {
     OpenApiRouter::with_openapi(describe::document())
         .merge(session::router())
         .merge(sql::router())
+        .merge(reports::router())
+        .merge(diagnose::router())
         .merge(catalog::router())
+        .merge(queries::router())
+        .merge(audit::router())
+        .merge(exports::router())
 }
 
 /// What one query may cost, as configured.
@@ -70,6 +89,7 @@ pub fn openapi() -> OpenApi {
 /// The endpoints with everything that stands before them: whoever comes is known, within limits, and no other site's.
 pub(super) fn router(api: Api, gate: Arc<dyn Gate>, limiter: Limiter) -> Router {
     let (endpoints, _described) = endpoints().split_for_parts();
+    let log = api.audit.clone();
     let document = openapi().to_json().expect("the document is made of texts and numbers");
     let document = move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
     let compressed = CompressionLayer::new()
@@ -81,10 +101,13 @@ pub(super) fn router(api: Api, gate: Arc<dyn Gate>, limiter: Limiter) -> Router 
         .fallback(unknown)
         .method_not_allowed_fallback(not_offered)
         .layer(compressed)
+        .layer(from_fn_with_state(log.clone(), announced))
         .layer(from_fn_with_state(limiter, hold))
         .layer(from_fn(same_site))
         .layer(Extension(Arc::clone(&gate)))
+        .layer(from_fn(named))
         .layer(from_fn_with_state(gate, identify))
+        .layer(from_fn_with_state(log, audited))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .merge(files)

@@ -1,7 +1,6 @@
 //! From a question to a table: the one way by which endpoints read rows, under the rights of whoever asks.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use claviger_core::access::Caller;
 use claviger_core::catalog::{ColumnWords, type_name};
@@ -13,43 +12,46 @@ use super::problem::{Kind, Problem};
 use super::table::{Table, Words};
 use crate::query::{Answer, QueryError, Question, Trust};
 
-/// What is asked, and what a file of the answer is called.
-pub(super) struct Asking<'a> {
-    pub(super) sql: &'a str,
-    pub(super) parameters: &'a [(String, ScalarValue)],
-    pub(super) trust: Trust,
-    pub(super) name: &'a str,
+/// Runs one SELECT that `caller` wrote, over the rows that it may see.
+pub(super) async fn ask(
+    api: &Api,
+    caller: &Caller,
+    sql: &str,
+    parameters: &[(String, ScalarValue)],
+) -> Result<Table, Problem> {
+    let question = Question { sql, parameters, tenants: &caller.tenants, trust: Trust::Adhoc };
+    let answer = api.queries.run(question).await.map_err(|error| problem(&error))?;
+    let words = words(&answer);
+    Ok(table(api, answer, words, "query"))
 }
 
-/// Runs one SELECT over the rows that `caller` may see.
-pub(super) async fn ask(api: &Api, caller: &Caller, asking: Asking<'_>) -> Result<Table, Problem> {
-    let Asking { sql, parameters, trust, name } = asking;
-    let question = Question { sql, parameters, tenants: &caller.tenants, trust };
-    let Answer { schema, rows, cost } = api.queries.run(question).await.map_err(|error| problem(&error))?;
-    let limits = api.queries.limits();
-    let known: HashMap<String, ColumnWords> = cost
-        .tables()
-        .iter()
-        .flat_map(|(table, _)| table.columns())
-        .map(|column| (column.name.clone(), column))
-        .collect();
-    // A column that is called and typed like one of the tables' is taken for it.
-    let words = schema.fields().iter().map(|field| {
+/// A column that is called and typed like one of the tables' is taken for it.
+fn words(answer: &Answer) -> Vec<Words> {
+    let columns = answer.cost.tables().iter().flat_map(|(table, _)| table.columns());
+    let known: HashMap<String, ColumnWords> = columns.map(|column| (column.name.clone(), column)).collect();
+    let words = answer.schema.fields().iter().map(|field| {
         let column = known.get(field.name()).filter(|column| column.type_name == type_name(field.data_type()));
         column.map_or_else(Words::default, |column| Words {
             unit: column.unit.map(str::to_owned),
             meaning: Some(column.meaning.to_owned()),
         })
     });
-    Ok(Table {
-        words: words.collect(),
+    words.collect()
+}
+
+/// An answer of the sandbox, ready to be written.
+pub(super) fn table(api: &Api, answer: Answer, words: Vec<Words>, name: &str) -> Table {
+    let limits = api.queries.limits();
+    let Answer { schema, rows, cost } = answer;
+    Table {
+        words,
         rows: rows.map(|batch| batch.map_err(|error| problem(&QueryError::of_rows(error)))).boxed(),
         schema,
-        cost: Arc::clone(&cost),
+        cost,
         limit_rows: limits.rows,
         limit_seconds: limits.time.as_secs(),
         name: name.to_owned(),
-    })
+    }
 }
 
 /// Which kind of problem a question's failure is.

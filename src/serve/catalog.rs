@@ -11,6 +11,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::authorized::{Authorized, Sealed, right};
+use super::reports;
 use crate::query;
 
 pub(super) fn router() -> OpenApiRouter<Sealed> {
@@ -20,7 +21,7 @@ pub(super) fn router() -> OpenApiRouter<Sealed> {
 /// What there is to ask for
 #[utoipa::path(
     get, path = "/v1/catalog", operation_id = "get_catalog", tag = "catalog",
-    responses((status = 200, description = "Tables, columns, causes, and limits", body = Catalog))
+    responses((status = 200, description = "Tables, columns, causes, reports and limits", body = Catalog))
 )]
 async fn get(allowed: Authorized<right::Report>) -> Json<Catalog> {
     let limits = allowed.api.queries.limits();
@@ -28,6 +29,7 @@ async fn get(allowed: Authorized<right::Report>) -> Json<Catalog> {
         tables: query::visible(&allowed.caller.tenants).map(Table::of).collect(),
         causes: RootCause::ALL.iter().map(|cause| Cause::of(*cause)).collect(),
         classes: CauseClass::ALL.iter().map(|class| Label { code: class.name(), label: class.label() }).collect(),
+        reports: reports::described(&allowed.api.reports),
         denied_by: DENIED_BY.iter().map(|(code, label)| Label { code, label }).collect(),
         all_tenants: allowed.caller.tenants == TenantScope::All,
         limits: Limits {
@@ -49,6 +51,7 @@ struct Catalog {
     classes: Vec<Label>,
     /// Who can have said no.
     denied_by: Vec<Label>,
+    reports: Vec<reports::Described>,
     /// Whether the caller sees every tenant's rows.
     all_tenants: bool,
     /// Of one query.

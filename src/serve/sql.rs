@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::HeaderMap;
 use axum::response::Response;
 use datafusion::common::ScalarValue;
 use serde::Deserialize;
@@ -11,12 +10,11 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::ask::{Asking, ask};
+use super::ask::ask;
 use super::authorized::{Authorized, Sealed, right};
 use super::extract::{Asked, Body};
 use super::problem::{Kind, Problem};
 use super::table::Wanted;
-use crate::query::Trust;
 
 pub(super) fn router() -> OpenApiRouter<Sealed> {
     OpenApiRouter::new().routes(routes!(get, post))
@@ -59,11 +57,12 @@ async fn post(
     Wanted(format): Wanted,
     Body(statement): Body<Statement>,
 ) -> Result<Response, Problem> {
-    let parameters = statement.parameters.into_iter().map(|(name, value)| Ok((scalar(&name, value)?, name)));
-    let parameters = parameters.map(|bound| bound.map(|(value, name)| (name, value)));
+    let parameters = statement.parameters.into_iter().map(|(name, value)| {
+        let value = scalar(&name, value)?;
+        Ok((name, value))
+    });
     let parameters = parameters.collect::<Result<Vec<_>, Problem>>()?;
-    let asking = Asking { sql: &statement.sql, parameters: &parameters, trust: Trust::Adhoc, name: "query" };
-    ask(&allowed.api, &allowed.caller, asking).await?.answer(format).await
+    ask(&allowed.api, &allowed.caller, &statement.sql, &parameters).await?.answer(format).await
 }
 
 /// Run a SELECT statement that stands in a link
@@ -74,11 +73,9 @@ async fn post(
 async fn get(
     allowed: Authorized<right::Query>,
     Wanted(format): Wanted,
-    _: HeaderMap,
     Asked(link): Asked<Link>,
 ) -> Result<Response, Problem> {
-    let asking = Asking { sql: &link.q, parameters: &[], trust: Trust::Adhoc, name: "query" };
-    ask(&allowed.api, &allowed.caller, asking).await?.answer(format).await
+    ask(&allowed.api, &allowed.caller, &link.q, &[]).await?.answer(format).await
 }
 
 /// A JSON value as the engine binds it.

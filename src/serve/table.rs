@@ -22,7 +22,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use futures::stream::BoxStream;
 
-pub use accept::{Format, Wanted};
+pub use accept::{FORMAT_PARAMETER, Format, Wanted};
 
 use super::problem::Problem;
 use crate::query::Cost;

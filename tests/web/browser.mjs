@@ -48,3 +48,6 @@ export async function settled(page) {
   await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]') && document.querySelector('main h1')?.textContent !== 'Reading…')
   await page.waitForFunction(() => [...document.querySelectorAll('figure')].every((figure) => figure.dataset.drawn === 'yes' || !figure.isConnected))
 }
+
+/** The fixed time of the fixtures, as it stands in answers. */
+export const NOW_ISO = new Date(NOW).toISOString()

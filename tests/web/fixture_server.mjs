@@ -19,18 +19,21 @@ const HEADERS = { 'content-security-policy': CSP, 'x-content-type-options': 'nos
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.mjs': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' }
 const PAGES = /^\/(|now|diagnose(\/.*)?|incidents(\/.*)?|entity(\/.*)?|reports(\/.*)?|sql|audit)$/
 
-export const SCENARIOS = ['busy', 'zero', 'nothing', 'fresh', 'error', 'slow', 'signed-out', 'forbidden', 'limited', 'no-incidents', 'unknown', 'conflict', 'cut', 'lost', 'timeout', 'broken-chain']
+export const SCENARIOS = ['busy', 'quiet', 'zero', 'nothing', 'fresh', 'error', 'slow', 'signed-out', 'forbidden', 'limited', 'no-incidents', 'unknown', 'conflict', 'cut', 'lost', 'timeout', 'broken-chain']
 
+const TITLES = { 400: 'The request is not accepted', 401: 'Sign in first', 403: 'This needs a right that the caller lacks', 404: 'There is no such thing', 409: 'It has changed meanwhile', 429: 'Too many requests', 500: 'An error of Claviger\'s own', 504: 'It took longer than is allowed' }
+
+/** A problem document as the service writes it: the title is the kind, the detail the case. */
 class Problem extends Error {
-  constructor(status, title, more = {}, headers = {}) {
-    super(title)
-    Object.assign(this, { status, headers, body: { type: `/problems/${status}`, title, status, id: '7f3a', ...more } })
+  constructor(status, detail, more = {}, headers = {}) {
+    super(detail)
+    Object.assign(this, { status, headers, body: { type: `urn:claviger:problem:${status}`, title: TITLES[status], detail, status, id: '7f3a', ...more } })
   }
 }
 
 /** @param {{scenario?: string, now?: () => number, port?: number}} [how] */
 export function start({ scenario = 'busy', now = () => NOW, port = 0 } = {}) {
-  const state = { scenario, signedIn: false, acted: new Map(), requests: [], streams: new Set(), queries: [{ name: 'Failures today', sql: 'select count(*) from events', saved_by: 'ana', saved_at: iso(now() - 86_400_000) }] }
+  const state = { scenario, signedIn: false, acted: new Map(), exports: [], requests: [], streams: new Set(), queries: [{ name: 'Failures today', sql: 'select count(*) from events', saved_by: 'ana', saved_at: iso(now() - 86_400_000) }] }
   const server = createServer((request, response) => {
     answer(state, now(), request, response).catch((error) => {
       if (!(error instanceof Problem)) console.error(error)
@@ -66,7 +69,7 @@ async function answer(state, now, request, response) {
   await guard(state, path, request)
   const found = route(state, now, request.method, path, url.searchParams, body ? JSON.parse(body) : {}, request, response)
   if (found === undefined) return
-  if (found === null) throw new Problem(404, 'nothing of this name was ever seen', { detail: 'searched 14 days, 412 files', hint: 'older data was removed on 2 Nov' })
+  if (found === null) throw new Problem(404, 'searched 14 days, 412 files', { hint: 'older data was removed on 2 Nov' })
   response.writeHead(200, { 'content-type': 'application/json', 'x-claviger-limit-rows': '10000', 'x-claviger-limit-seconds': '30' })
   response.end(JSON.stringify(found))
 }
@@ -92,7 +95,7 @@ async function guard(state, path, request) {
   if (state.scenario === 'error') throw new Problem(500, 'the lake cannot be read', { hint: 'check credentials and free space at its address' })
   if (state.scenario === 'timeout') throw new Problem(504, 'stopped after 30 s', { limit_s: 30 })
   if (state.scenario === 'limited') throw new Problem(429, 'too many requests', {}, { 'retry-after': '12' })
-  if (state.scenario === 'forbidden' && request.method !== 'GET') throw new Problem(403, 'the token lacks a scope', { scope: 'incidents:write' })
+  if (state.scenario === 'forbidden' && request.method !== 'GET') throw new Problem(403, 'the scope `incidents:write` is needed', { hint: 'ask an administrator for a token that has it' })
   if (state.scenario === 'slow') await new Promise((done) => setTimeout(done, 4000))
 }
 
@@ -101,7 +104,7 @@ function route(state, now, method, path, query, body, request, response) {
   const time = (name, otherwise) => (query.get(name) ? Date.parse(query.get(name)) : otherwise)
   const from = time('from', now - 3_600_000)
   const to = time('to', now)
-  const kind = { quiet: scenario === 'zero', nothing: scenario === 'nothing', fresh: scenario === 'fresh' }
+  const kind = { quiet: scenario === 'quiet' || scenario === 'zero', zero: scenario === 'zero', nothing: scenario === 'nothing', fresh: scenario === 'fresh' }
   const parts = path.split('/').slice(2)
   if (path === '/v1/session') return session(state, method, body, response)
   if (path === '/v1/catalog') return catalog
@@ -110,9 +113,10 @@ function route(state, now, method, path, query, body, request, response) {
   if (path === '/v1/explain') return explain(scenario)
   if (path === '/v1/diagnose') return diagnose(state, body, now)
   if (path === '/v1/queries') return state.queries
+  if (path === '/v1/exports') return exported(state, method, body, now)
   if (parts[0] === 'queries') return saved(state, method, parts[1], body, now)
   if (path === '/v1/sql') return sql(scenario, body, now)
-  if (path === '/v1/audit/proof') return scenario === 'broken-chain' ? { broken_at: 88_412 } : { verified_until: iso(now - 12 * 60_000), digest_number: 8841, uncovered: 412 }
+  if (path === '/v1/audit/proof') return proof(scenario, now)
   if (parts[0] === 'reports') return report(scenario, now)
   if (parts[0] === 'entities') return entity(parts[1], parts.slice(2).join('/'), from, to, now, { unknown: scenario === 'unknown' })
   if (path === '/v1/incidents') return scenario === 'no-incidents' ? incidents(now).filter((one) => one.status === 'resolved') : incidents(now).map((one) => ({ ...one, ...state.acted.get(one.id) }))
@@ -149,7 +153,7 @@ function live(state, now, kind, response) {
 }
 
 function explain(scenario) {
-  if (scenario === 'zero' || scenario === 'nothing') return { dimensions: [] }
+  if (['zero', 'nothing', 'fresh'].includes(scenario)) return { dimensions: [] }
   const row = (dimension, value, share_now, share_before) => ({ dimension, values: [{ value, share_before, share_now, count_before: Math.round(share_before * 4000), count_now: Math.round(share_now * 41_000) }] })
   return { dimensions: [row('principal', 'backup_service_user', 0.971, 0), row('tenant', 'acme', 0.983, 0.31), row('key', 'key-acme-backup-9f2c', 0.612, 0.002), row('route', 'GET /v1/reports/{id}', 0.88, 0.21), row('network', '10.2.0.0/24', 0.74, 0.18), row('cause', 'user_deleted', 0.971, 0)] }
 }
@@ -163,6 +167,18 @@ function diagnose(state, body, now) {
   return found
 }
 
+function proof(scenario, now) {
+  if (scenario === 'broken-chain') throw new Problem(500, 'the chain is broken at record 88412: its digest does not match')
+  return { records: 88_412, covered: 88_000, digest_sequence: 8841, covered_until: iso(now - 12 * 60_000), head: 'operator,8841,5f0c' }
+}
+
+function exported(state, method, body, now) {
+  if (method === 'GET') return state.exports.map((one) => ({ ...one, ...(one.looks++ === 0 ? { state: 'running', written: 410, files: [] } : {}) }))
+  const one = { id: 'x1', state: 'done', from: body.from, to: body.to, output: body.output, asked_by: 'ana', records: 1000, written: 1000, bytes: 65_536, files: [{ path: 'requests.ndjson', sha256: 'ab'.repeat(32), records: 1000 }], verify: 'claviger verify x1', looks: 0, asked_at: iso(now) }
+  state.exports.push(one)
+  return one
+}
+
 function saved(state, method, name, body, now) {
   state.queries = state.queries.filter((one) => one.name !== name)
   if (method === 'PUT') state.queries.push({ name, sql: body.sql, saved_by: 'ana', saved_at: iso(now) })
@@ -173,8 +189,8 @@ const table = (columns, rows, more = {}) => ({ columns: columns.map(([name, type
 
 function sql(scenario, { sql: question }, now) {
   if (/from audit/.test(question)) {
-    return table([['at', 'timestamp'], ['actor', 'string'], ['action', 'string'], ['object', 'string'], ['client_address', 'string'], ['tenant_id', 'string'], ['outcome', 'string'], ['sequence', 'long'], ['digest', 'string']],
-      Array.from({ length: 24 }, (_, index) => [iso(now - index * 131_000), ['ana', 'token k2', 'local'][index % 3], ['silenced', 'report', 'sql', 'diagnosed'][index % 4], ['INC-7', 'failures_by_cause', 'events', 'key-acme-backup-9f2c'][index % 4], '10.0.0.4', index % 3 ? 'acme' : null, 'done', String(88_412 - index), `${index}f3a9c0`.padEnd(64, '0')]))
+    return table([['seq', 'long'], ['at', 'timestamp'], ['tenant_id', 'string'], ['who', 'string'], ['action', 'string'], ['what', 'string'], ['address', 'string'], ['outcome', 'string']],
+      Array.from({ length: 24 }, (_, index) => [String(88_412 - index), iso(now - index * 131_000), index % 3 ? 'acme' : null, ['ana', 'token k2', 'local'][index % 3], ['silence', 'report', 'sql', 'diagnose'][index % 4], ['5f0c9a1be47d2233', 'failures', 'select count(*) from events', 'key-acme-backup-9f2c'][index % 4], '10.0.0.4', 'done']))
   }
   if (/read_csv/.test(question)) throw new Problem(400, '`read_csv` is not allowed', { hint: "queries only read Claviger's tables" })
   if (/form events/.test(question)) throw new Problem(400, 'expected: from, found: form', { line: 1, column: 17 })

@@ -42,16 +42,16 @@ export const diagnoseHref = (kind, name, values) => href(`/diagnose/${encodeURIC
 /** @param {string} name */
 export const incidentHref = (name) => `/incidents/${encodeURIComponent(name)}`
 
-/** Opens a path of ours; Back returns.
- * @param {string} to @param {{replace?: boolean}} [how] */
-export function go(to, { replace = false } = {}) {
+/** Opens a path of ours; Back returns. `quiet` tells nobody: for a page that tidies its own address.
+ * @param {string} to @param {{replace?: boolean, quiet?: boolean}} [how] */
+export function go(to, { replace = false, quiet = false } = {}) {
   if (to === location.pathname + location.search + location.hash) return
   history[replace ? 'replaceState' : 'pushState'](null, '', to)
-  document.dispatchEvent(new CustomEvent('address'))
+  if (!quiet) document.dispatchEvent(new CustomEvent('address'))
 }
 
 /** Changes some values of the query on the page that is shown. Null removes.
- * @param {Values} values @param {{replace?: boolean}} [how] */
+ * @param {Values} values @param {{replace?: boolean, quiet?: boolean}} [how] */
 export function patch(values, how) {
   const now = Object.fromEntries(params())
   go(href(location.pathname, { ...now, ...values }) + location.hash, how)

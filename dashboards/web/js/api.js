@@ -37,9 +37,10 @@ export async function failureOf(answer) {
   }
   const retryAfter = Number(answer.headers.get('retry-after') ?? body?.retry_after_s ?? 0)
   return new Failure(KINDS[answer.status] ?? 'failed', {
-    title: sentence(body?.title ?? `The server answered ${answer.status}`),
+    // The detail says what failed this time, the title only of which kind it is.
+    title: sentence(body?.detail || body?.title || `The server answered ${answer.status}`),
     hint: body?.hint ? sentence(body.hint) : '',
-    detail: body?.detail ? sentence(body.detail) : '',
+    detail: body?.detail && body?.title ? sentence(body.title) : '',
     id: body?.id ?? '',
     status: answer.status,
     retryAfter: Number.isFinite(retryAfter) ? retryAfter : 0,

@@ -11,11 +11,21 @@ let loading = null
 /** @type {Catalog | null} */
 let loaded = null
 
+/** The catalog and the list of reports, which may be asked for apart. @returns {Promise<Catalog>} */
+async function withReports() {
+  const found = /** @type {Catalog} */ (await get('/v1/catalog'))
+  if (!Array.isArray(found.reports)) {
+    const listed = /** @type {any} */ (await get('/v1/reports').catch(() => []))
+    found.reports = Array.isArray(listed) ? listed : listed.reports ?? []
+  }
+  return found
+}
+
 /** @returns {Promise<Catalog>} */
 export function catalog() {
-  loading ??= get('/v1/catalog').then(
+  loading ??= withReports().then(
     (found) => {
-      loaded = /** @type {Catalog} */ (found)
+      loaded = found
       document.dispatchEvent(new CustomEvent('catalog'))
       return loaded
     },

@@ -44,6 +44,8 @@ export const axis = (ink, more = {}) => ({
   axisTick: { lineStyle: { color: ink.edge } },
   axisLabel: { color: ink.ink3, fontSize: 12, fontFamily: ink.font, hideOverlap: true, ...more.axisLabel },
   splitLine: { lineStyle: { color: ink.line, width: 1 } },
+  // Columns fill their buckets exactly: no half bucket is added at either end.
+  containShape: false,
   ...Object.fromEntries(Object.entries(more).filter(([name]) => name !== 'axisLabel')),
 })
 

@@ -26,5 +26,7 @@ export function open(title, body, { wide = false, onClose } = {}) {
   })
   document.body.append(dialog)
   dialog.showModal()
+  const field = /** @type {HTMLElement | null} */ (dialog.querySelector('textarea, form input:not([type="radio"]):not([hidden])'))
+  field?.focus()
   return dialog
 }

@@ -4,7 +4,7 @@
 import { send } from './api.js'
 import { cause } from './catalog.js'
 import { h, hostile } from './dom.js'
-import { meter } from './flow.js'
+import { meter } from './meter.js'
 import { full, share } from './numbers.js'
 import { empty, panel } from './panel.js'
 import { iso } from './range.js'
@@ -34,7 +34,7 @@ export function explainPanel(slice) {
 export function explained(found, span) {
   const rows = found.dimensions.map((one) => ({ dimension: one.dimension, value: one.values[0] })).filter((row) => row.value && row.value.count_now > 0)
   if (rows.length === 0) return empty('Nothing moved: every share is as before.')
-  return h('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': 'What explains it' },
+  return h('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': 'Shares by dimension' },
     h('table', { class: 'explain' },
       h('caption', null, `Share of refusals ${clock(span.from)}–${span.live ? 'now' : clock(span.to)}, beside the same time before`),
       h('thead', { class: 'unseen' }, h('tr', null, ['Dimension', 'Value', 'Now', 'Before'].map((name) => h('th', { scope: 'col' }, name)))),

@@ -5,24 +5,28 @@ import { figure, tip, tooltip } from './chart.js'
 import { causeClass, deniedBy, swatch } from './catalog.js'
 import { ORDER, token } from './classes.js'
 import { h } from './dom.js'
+import { meter } from './meter.js'
 import { full, share, short } from './numbers.js'
 import { rowsHref } from './rows.js'
 import { table } from './table.js'
 
-/** @typedef {{denied_by: string, class: string, tenant: string | null, count: number}} Link */
+/** @typedef {{denied_by: string, class: string, tenant: string | null, others?: boolean, count: number}} Link */
 
 const TENANTS_MAX = 7
 const LINKS_MAX = 60
 
+/** @param {Link} link */
+const tenantOf = (link) => link.tenant ?? (link.others ? 'other tenants' : 'no tenant')
+
 /** Tenants beyond the seventh become one. @param {Link[]} flow */
 export function bundled(flow) {
-  const tenants = totals(flow, (link) => link.tenant ?? 'no tenant')
+  const tenants = totals(flow, tenantOf)
   const kept = new Set(tenants.slice(0, TENANTS_MAX).map(([name]) => name))
   const others = tenants.length - kept.size
   /** @type {Map<string, {who: string, class: string, tenant: string, count: number}>} */
   const links = new Map()
   for (const link of flow) {
-    const tenant = link.tenant ?? 'no tenant'
+    const tenant = tenantOf(link)
     const name = kept.has(tenant) ? tenant : `${others} others`
     const key = JSON.stringify([link.denied_by, token(link.class), name])
     const before = links.get(key)
@@ -105,15 +109,7 @@ function nested(links, all, span) {
 }
 
 /** A tenant that can stand in a question. @param {string} name */
-const named = (name) => (name === 'no tenant' || / others$/.test(name) ? null : name)
-
-/** A thin bar whose length is a share; drawn, not written. @param {number} part @param {number} whole @param {string} [name] */
-export function meter(part, whole, name) {
-  const bar = h('span', { class: 'meter', 'aria-hidden': 'true' }, h('span', name ? { class: name } : null))
-  const inner = /** @type {HTMLElement} */ (bar.firstElementChild)
-  inner.style.setProperty('inline-size', `${whole > 0 ? Math.min(100, (100 * part) / whole) : 0}%`)
-  return bar
-}
+const named = (name) => (['no tenant', 'other tenants'].includes(name) || / others$/.test(name) ? null : name)
 
 /** @param {ReturnType<typeof bundled>} links @param {{from: number, to: number}} span */
 const numbers = (links, span) => table({

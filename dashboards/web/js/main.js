@@ -51,12 +51,14 @@ async function show() {
   opening += 1
   const mine = opening
   leave()
+  main.setAttribute('aria-busy', 'true')
   const route = ROUTES.find(([shape]) => shape.test(here))
   header.showRange(route?.[2] !== null && route !== undefined)
   if (route?.[2]) rangebar.setDefault(route[2])
   const opened = route ? (await route[1]()).open() : nowhere()
   if (mine !== opening || signedOut) return opened.leave?.()
   page = opened
+  main.removeAttribute('aria-busy')
   document.title = `${page.title} · Claviger`
   fill(main, page.root)
   keys.setPage(page.keys ?? [])
@@ -88,6 +90,7 @@ function askForToken() {
   leave()
   pulse.stop()
   document.title = 'Sign in · Claviger'
+  main.removeAttribute('aria-busy')
   fill(main, signInPanel(() => {
     signedOut = false
     shownPath = ''

@@ -97,5 +97,5 @@ export function odds(probability) {
 }
 
 /** "1 key", "3 keys".
- * @param {number | string} count @param {string} noun @param {string} [nouns] */
+ * @param {number | string | null} count @param {string} noun @param {string} [nouns] */
 export const counted = (count, noun, nouns = `${noun}s`) => `${full(count)} ${Number(count) === 1 ? noun : nouns}`

@@ -118,7 +118,7 @@ function since(open, now) {
 function mostly(data) {
   const top = data.top[0]
   if (!top) return ''
-  const who = [top.tenant ? `tenant ${top.tenant}` : '', top.keys > 0 ? counted(top.keys, 'key') : ''].filter(Boolean).join(', ')
+  const who = [top.tenant ? `tenant ${top.tenant}` : '', top.keys > 0 ? `${top.keys_at_least ? 'at least ' : ''}${counted(top.keys, 'key')}` : ''].filter(Boolean).join(', ')
   return `Mostly ${names.cause(top.cause)}${who ? ` (${who})` : ''}.`
 }
 

@@ -19,9 +19,10 @@ let count = 0
  *   skeleton?: () => HTMLElement,
  *   load: (signal: AbortSignal) => Promise<T>,
  *   show: (data: T, body: HTMLElement) => void,
+ *   onFail?: () => void,
  * }} of `what` completes "Could not load …"
  * @returns {Panel} */
-export function panel({ what, heading, tools, size = 'list', skeleton, load, show }) {
+export function panel({ what, heading, tools, size = 'list', skeleton, load, show, onFail }) {
   count += 1
   const name = `panel-${count}`
   const note = h('div', { class: 'note' })
@@ -63,7 +64,7 @@ export function panel({ what, heading, tools, size = 'list', skeleton, load, sho
 
   /** @param {AbortSignal} signal */
   function wait(signal) {
-    const began = Date.now()
+    const began = performance.now()
     root.setAttribute('aria-busy', 'true')
     timers.push(setTimeout(() => {
       if (shownAt === 0) fill(body, skeleton ? skeleton() : bars(size))
@@ -72,7 +73,7 @@ export function panel({ what, heading, tools, size = 'list', skeleton, load, sho
       const text = h('span')
       const tick = () => {
         if (signal.aborted) return
-        say(text, `Still reading, ${duration(Math.floor((Date.now() - began) / 1000) * 1000)}. `)
+        say(text, `Still reading, ${duration(Math.floor((performance.now() - began) / 1000) * 1000)}. `)
         timers.push(setTimeout(tick, 1000))
       }
       fill(note, h('p', { class: 'hint' }, text, h('button', { type: 'button', class: 'link', onclick: cancel }, 'Cancel')))
@@ -97,6 +98,7 @@ export function panel({ what, heading, tools, size = 'list', skeleton, load, sho
     const old = shownAt === 0 ? null : h('span', { class: 'old' }, ` Data from ${clock(shownAt, { to: 'second' })}.`)
     fill(note, h('div', { class: 'failure', role: 'alert' }, h('p', null, failureText(what, error), old), actions(error)))
     if (error instanceof Failure && error.kind === 'limited') countDown(error.retryAfter || 10)
+    onFail?.()
   }
 
   /** @param {unknown} error */

@@ -20,7 +20,7 @@ const BARS_MAX = 40
 /** Cells that lead on: causes in their colour, ids to their page. @param {TableColumn} column @returns {TableColumn} */
 export function led(column) {
   const kind = LINKS[column.key]
-  if (column.key === 'cause') return { ...column, show: (value) => (value ? causeTag(value) : '–') }
+  if (['cause', 'main_cause'].includes(column.key)) return { ...column, show: (value) => (value ? causeTag(value) : '–') }
   if (column.key === 'cause_class' || column.key === 'class') return { ...column, show: (value) => (value ? classTag(value) : '–') }
   if (column.key === 'denied_by') return { ...column, show: (value) => (value ? deniedBy(value) : '–') }
   if (column.key === 'request_id') return { ...column, show: (value) => (value ? h('a', { href: diagnoseHref('request', value) }, shortId(value, 22)) : '–') }
@@ -29,10 +29,10 @@ export function led(column) {
 }
 
 /** @param {{
- *   name: string, answer: Table, columns?: import('./shapes').Column[], sort: string | null, onSort: (sort: string) => void,
+ *   name: string, answer: Table, columns?: import('./shapes').Column[], chart?: import('./shapes').Report['chart'], sort: string | null, onSort: (sort: string) => void,
  *   view: 'table' | 'chart', onView: (view: 'table' | 'chart') => void, tools?: import('./dom.js').Child,
  * }} of */
-export function resultView({ name, answer, columns, sort, onSort, view, onView, tools }) {
+export function resultView({ name, answer, columns, chart: hint = null, sort, onSort, view, onView, tools }) {
   const known = new Map((columns ?? []).map((column) => [column.name, column]))
   const shapes = answer.columns.map((column) => columnOf({ ...known.get(column.name), ...column, unit: column.unit ?? known.get(column.name)?.unit, meaning: column.meaning ?? known.get(column.name)?.meaning }))
   const rows = objects(answer)
@@ -59,7 +59,7 @@ export function resultView({ name, answer, columns, sort, onSort, view, onView, 
       fill(body, table({ caption: name, columns: shapes.map(led), rows, sort, onSort }))
       return
     }
-    const picture = pictureOf(name, shapes, rows)
+    const picture = pictureOf(name, shapes, rows, hint)
     if (!picture) return fill(body, empty('No chart for this shape: it needs a time or a word, and a number.'))
     chart = figure(picture, { size: 'chart' })
     fill(body, chart.root)
@@ -83,8 +83,13 @@ export function resultView({ name, answer, columns, sort, onSort, view, onView, 
 
 const isTimeColumn = (/** @type {TableColumn} */ column) => /^(timestamp|date|time)/i.test(column.type ?? '')
 
-/** @param {string} name @param {TableColumn[]} columns @param {any[]} rows @returns {import('./chart.js').Picture | null} */
-export function pictureOf(name, columns, rows) {
+/** @param {string} name @param {TableColumn[]} columns @param {any[]} rows @param {import('./shapes').Report['chart']} [hint] how the report wants to be drawn
+ * @returns {import('./chart.js').Picture | null} */
+export function pictureOf(name, columns, rows, hint = null) {
+  if (hint) {
+    const [x, y, series] = [hint.x, hint.y, hint.series].map((key) => columns.find((column) => column.key === key))
+    if (x && y) return hint.shape === 'bars' ? ranking(name, x, y, rows) : lines(name, x, [y], series, rows)
+  }
   const time = columns.find(isTimeColumn)
   const measures = columns.filter((column) => column.numeric)
   const word = columns.find((column) => !column.numeric && !isTimeColumn(column))

@@ -19,7 +19,7 @@ export const shape = (severity) => SHAPES[severity]?.[0] ?? '○'
 export const chip = (severity) => h('span', { class: `chip ${SHAPES[severity]?.[1] ?? 'low'}` }, h('span', { 'aria-hidden': 'true' }, shape(severity)), ` ${severity}`)
 
 /** Worst first, then who is hit most. @param {Incident[]} list */
-export const ranked = (list) => [...list].sort((a, b) => WEIGHT.indexOf(a.severity) - WEIGHT.indexOf(b.severity) || b.failures - a.failures || a.since.localeCompare(b.since))
+export const ranked = (list) => [...list].sort((a, b) => WEIGHT.indexOf(a.severity) - WEIGHT.indexOf(b.severity) || (b.failures ?? 0) - (a.failures ?? 0) || a.since.localeCompare(b.since))
 
 /** @param {Incident} incident @param {number} [now] */
 export const age = (incident, now = Date.now()) => duration((incident.status === 'resolved' ? Date.parse(incident.last_at) : now) - Date.parse(incident.since)).replace(/ \d+ s$/, '')

@@ -13,15 +13,15 @@ export interface Overview extends Buckets {
   usual_days_seen?: number
   usual_days_needed?: number
   top: Top[]
-  flow: { denied_by: string, class: string, tenant: string | null, count: number }[]
+  flow: { denied_by: string, class: string, tenant: string | null, others?: boolean, count: number }[]
   incidents: Incident[]
   markers: Marker[]
   ingest: Ingest
 }
-export interface Top { cause: string, class: string, tenant: string | null, count: number, keys: number }
+export interface Top { cause: string, class: string, tenant: string | null, others?: boolean, count: number, keys: number, keys_at_least?: boolean }
 export interface Marker { at: Instant, kind: string, title: string, id?: string }
 export interface Ingest {
-  behind_ms: number | null, rejects: number, last_event_at: Instant | null
+  behind_ms: number | null, rejects: number | null, last_event_at: Instant | null
   snapshot_version: string | null, snapshot_age_s: number | null, snapshot_limit_s?: number | null
 }
 export interface Delta { as_of: Instant, complete_until?: Instant, buckets: Instant[], requests: number[], series: Series[], ingest?: Ingest }
@@ -31,17 +31,18 @@ export interface Incident {
   cause: string | null, class: string | null
   entity: { kind: string, id: string }, tenant: string | null
   since: Instant, last_at: Instant
-  failures: number, keys: number, principals: number
-  acknowledged_by: string | null, silenced_until: Instant | null, version: number
+  /** Null where the lake could not count them. */
+  failures: number | null, keys: number | null, principals: number | null
+  acknowledged_by: string | null, silenced_until: Instant | null, silenced_by?: string | null, version: number
 }
 export interface IncidentPage extends Incident {
-  explanation: { expected?: unknown, seen?: unknown, probability?: number | null, driver?: unknown, quiet_if?: unknown } | null
+  explanation: { expected?: unknown, seen?: unknown, unit?: string, probability?: number | null, driver?: unknown, quiet_if?: unknown } | null
   evidence: Row[]
   affected: Record<string, unknown[]>
   runbook: (string | { text: string, url?: string })[]
   done_when: DoneWhen | null
   history: { at: Instant, what: string, by: string | null, note: string | null }[]
-  deliveries: { at: Instant, to: string, outcome: string, tries: number, next_at: Instant | null }[]
+  deliveries: { at: Instant, to: string, outcome: string, reason: string | null }[]
 }
 export interface DoneWhen { sql: string, expected: unknown }
 
@@ -60,12 +61,12 @@ export interface Diagnosis {
   at: Instant, snapshot_version: string | null
   request: Row | null
   verdict: {
-    cause: string | null, class: string | null, label: string, sentence: string, confidence: string
+    cause: string | null, class: string | null, label: string, sentence: string, confidence: string | null
     denied_by: string | null, contradiction: string | null, missing_field: string | null
   } | null
   steps: { step: number, name: string, result: Outcome, checks: Check[] }[]
   timeline: { bucket_s: number, buckets: Instant[], requests: number[], failures: number[], states: StateChange[] } | null
-  remedy: { owner: string, action: string, scopes?: string[], settings?: string[], by?: unknown } | null
+  remedy: { owner: string | null, action: string, scopes?: string[], settings?: string[], by?: unknown } | null
   callers: { network: string | null, agent: string | null, route: string | null, per_minute: number, last_at: Instant }[]
   done_when: DoneWhen | null
   alternatives: { cause: string, label: string, result: string, why: string | null }[]
@@ -78,8 +79,8 @@ export interface Explanation {
 
 export interface Column { name: string, type: string, unit?: string | null, meaning?: string | null }
 export interface Table { columns: Column[], rows: unknown[][], row_count: Count, cut: boolean, elapsed_ms: number, bytes_read: Count }
-export interface Parameter { name: string, type: string, default: unknown, meaning?: string | null }
-export interface Report { name: string, title: string, question: string, group: string, parameters: Parameter[], columns: Column[] }
+export interface Parameter { name: string, type: string, default: unknown, meaning?: string | null, required?: boolean, values?: string[], example?: string }
+export interface Report { name: string, title: string, question: string, group: string, parameters: Parameter[], columns: Column[], chart?: { shape: string, x: string, y: string, series: string | null } | null }
 export interface Catalog {
   tables: { name: string, meaning?: string, columns: Column[] }[]
   causes: { code: string, label: string, class: string, sentence: string, remedy: string, owner: string }[]
@@ -89,6 +90,13 @@ export interface Catalog {
   limits: Record<string, unknown>
 }
 export interface Session { name: string, proof: string, scopes: string[], tenant: string | null, expires_at: Instant | null }
+export interface Export {
+  id: string, state: 'waiting' | 'running' | 'done' | 'failed', from: Instant, to: Instant, tenant?: string, output: string, asked_by: string
+  records: number, written: number, bytes: number, failed?: string, hint?: string
+  files: { path: string, sha256: string, records?: number }[], verify?: string
+}
+/** How far the chain of accesses is proven. */
+export interface Chain { records: number, covered: number, digest_sequence: number | null, covered_until: Instant | null, head: string | null }
 export interface Query { name: string, sql: string, saved_by: string, saved_at: Instant }
 
 export interface Range { from: string, to: string | null }

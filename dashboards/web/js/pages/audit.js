@@ -1,15 +1,15 @@
 // Audit: who did what with which key, and can I prove it? Times are UTC with seconds, whatever the zone setting says.
 
 import { go, param, patch } from '../address.js'
-import { Failure, TABLE, ask, get, isAbort, send } from '../api.js'
+import { Failure, TABLE, get, send } from '../api.js'
 import { catalog } from '../catalog.js'
-import { open as dialog } from '../dialog.js'
 import { copy, fill, h, hostile, say } from '../dom.js'
-import { bytes, counted, full } from '../numbers.js'
+import { counted, full } from '../numbers.js'
 import { empty, panel } from '../panel.js'
 import { isTime, iso, resolve } from '../range.js'
 import { facts, objects, recordTime, table } from '../table.js'
 import { record } from '../times.js'
+import { openExports } from './exports.js'
 
 const FILTERS = /** @type {[string, string][]} */ ([['who', 'Who'], ['key', 'Key'], ['tenant', 'Tenant'], ['action', 'Action'], ['from', 'From'], ['to', 'To']])
 const ROWS_MAX = 1000
@@ -49,15 +49,22 @@ export function open() {
 
   const proof = panel({
     what: 'the state of the chain', size: 'line',
-    load: (signal) => /** @type {Promise<any>} */ (get('/v1/audit/proof', { signal })),
+    load: async (signal) => {
+      try {
+        return /** @type {import('../shapes').Chain} */ (await get('/v1/audit/proof', { signal }))
+      } catch (error) {
+        // A chain that is not sound is told of by the service as an error of its own.
+        if (!(error instanceof Failure) || error.status !== 500) throw error
+        broken.hidden = false
+        say(broken, `${error.title} Do not rely on what follows.`)
+        throw error
+      }
+    },
     show: (found, body) => {
       fill(body)
-      const bad = found.broken_at ?? found.broken?.sequence
-      broken.hidden = bad === undefined || bad === null
-      if (!broken.hidden) say(broken, `Chain broken at ${full(bad)}: digest does not match. Do not rely on what follows.`)
-      const until = found.verified_until ?? found.verified_to
-      const open_ = found.uncovered ?? found.not_covered
-      say(chain, [until ? `Chain verified to ${record(until)} UTC${found.digest ?? found.digest_number ? ` (digest ${found.digest_number ?? String(found.digest).slice(0, 12)})` : ''}.` : '', open_ ? `Not yet covered: ${counted(open_, 'record')}.` : ''].filter(Boolean).join(' '))
+      broken.hidden = true
+      const open_ = found.records - found.covered
+      say(chain, [found.covered_until ? `Chain verified to ${record(found.covered_until)} UTC (digest ${found.digest_sequence}).` : 'No digest yet: the first comes at the end of the hour.', open_ > 0 ? `Not yet covered: ${counted(open_, 'record')}.` : ''].filter(Boolean).join(' '))
     },
   })
 
@@ -89,53 +96,7 @@ export function open() {
   }
 
   function exportDialog() {
-    const { from, to } = span()
-    const wrong = h('p', { class: 'failure', role: 'alert' })
-    const done = h('div')
-    const start = h('input', { id: 'x-from', value: iso(from), required: true })
-    const end = h('input', { id: 'x-to', value: iso(to), required: true })
-    const who = h('input', { id: 'x-tenant', value: param('tenant') ?? '', placeholder: 'all' })
-    const format = h('select', { id: 'x-format' }, [['ndjson', 'NDJSON'], ['csv', 'CSV'], ['parquet', 'Parquet'], ['ocsf', 'OCSF']].map(([value, label]) => h('option', { value }, label)))
-    const button = h('button', { type: 'submit', class: 'primary' }, 'Export')
-    const abort = new AbortController()
-    dialog('Export the audit trail', [h('form', { class: 'form', onsubmit: (/** @type {SubmitEvent} */ event) => {
-      event.preventDefault()
-      button.disabled = true
-      void run()
-    } }, h('label', { for: 'x-from' }, 'From'), start, h('label', { for: 'x-to' }, 'To'), end, h('label', { for: 'x-tenant' }, 'Tenant'), who, h('label', { for: 'x-format' }, 'Format'), format,
-    h('p', { class: 'hint' }, 'With a manifest of SHA-256 sums. Check it with ', h('code', null, 'claviger verify DIR'), '.'), wrong, done, h('div', { class: 'row' }, button))], { onClose: () => abort.abort() })
-
-    async function run() {
-      try {
-        const answer = await ask('/v1/exports', { method: 'POST', headers: { 'content-type': 'application/json' }, accept: '*/*', signal: abort.signal, body: JSON.stringify({ from: start.value, to: end.value, tenant: who.value.trim() || undefined, format: format.value }) })
-        const total = await saved(answer)
-        fill(done, h('p', null, `Done, ${bytes(total)}.`))
-      } catch (error) {
-        if (!isAbort(error)) say(wrong, error instanceof Failure ? [error.title, error.hint].filter(Boolean).join(' ') : 'The export failed.')
-      } finally {
-        button.disabled = false
-      }
-    }
-
-    /** @param {Response} answer */
-    async function saved(answer) {
-      const reader = answer.body?.getReader()
-      const parts = []
-      let size = 0
-      for (;;) {
-        const { done: end_, value } = (await reader?.read()) ?? { done: true, value: undefined }
-        if (end_) break
-        parts.push(value)
-        size += value?.length ?? 0
-        fill(done, h('p', null, `Export: ${bytes(size)} received.`))
-      }
-      const name = /filename="?([^";]+)/.exec(answer.headers.get('content-disposition') ?? '')?.[1] ?? `claviger-audit.${format.value === 'parquet' ? 'tar' : format.value}`
-      const link = h('a', { href: URL.createObjectURL(new Blob(/** @type {BlobPart[]} */ (parts))), download: name })
-      document.body.append(link)
-      link.click()
-      link.remove()
-      return size
-    }
+    openExports(span(), param('tenant') ?? '')
   }
 }
 
@@ -144,8 +105,8 @@ export function open() {
 function columns(names) {
   const first = (/** @type {string[]} */ list) => list.find((name) => names.includes(name))
   const shown = /** @type {[string, string | undefined][]} */ ([
-    ['Time (UTC)', first(['at', 'event_at', 'asked_at', 'time'])], ['Who', first(['actor', 'who', 'caller', 'name'])], ['What', first(['action', 'what', 'operation'])],
-    ['On', first(['object', 'target', 'subject', 'resource', 'tables'])], ['From', first(['client_address', 'address', 'peer', 'from_address'])], ['Tenant', first(['tenant_id', 'tenant'])], ['Outcome', first(['outcome', 'status', 'result'])], ['Sequence', first(['sequence', 'seq'])],
+    ['Time (UTC)', first(['at', 'event_at', 'asked_at', 'time'])], ['Who', first(['actor', 'who', 'caller', 'name'])], ['What', first(['action', 'operation'])],
+    ['On', first(['object', 'target', 'what'])], ['From', first(['client_address', 'address', 'peer', 'from_address'])], ['Tenant', first(['tenant_id', 'tenant'])], ['Outcome', first(['outcome', 'status', 'result'])], ['Sequence', first(['sequence', 'seq'])],
   ])
   return shown.filter(([, key]) => key !== undefined).map(([label, key], index) => ({
     key: /** @type {string} */ (key), label, numeric: label === 'Sequence',
@@ -166,10 +127,12 @@ function question(names, from, to) {
   const column = (/** @type {string[]} */ list) => list.find((name) => names.includes(name))
   const time = column(['at', 'event_at', 'asked_at', 'time']) ?? names[0]
   const where = [`${time} >= timestamp '${iso(from)}'`, `${time} < timestamp '${iso(to)}'`]
-  const filters = /** @type {[string, string | undefined][]} */ ([['who', column(['actor', 'who', 'caller', 'name'])], ['key', column(['key_id', 'key', 'object', 'target'])], ['tenant', column(['tenant_id', 'tenant'])], ['action', column(['action', 'what', 'operation'])]])
+  const filters = /** @type {[string, string | undefined][]} */ ([['who', column(['actor', 'who', 'caller', 'name'])], ['key', column(['key_id', 'key', 'what', 'object'])], ['tenant', column(['tenant_id', 'tenant'])], ['action', column(['action', 'what', 'operation'])]])
   for (const [name, key] of filters) {
     const value = param(name)
-    if (value && key) where.push(`${key} = '${value.replaceAll("'", "''")}'`)
+    // What was asked for is a path or a statement: the key is somewhere in it.
+    const text = value?.replaceAll("'", "''")
+    if (text && key) where.push(key === 'what' ? `strpos(what, '${text}') > 0` : `${key} = '${text}'`)
   }
   return `select * from audit where ${where.join(' and ')} order by ${time} desc limit ${ROWS_MAX}`
 }

@@ -5,11 +5,9 @@ import { diagnoseHref, entityHref, go, incidentHref, param, parts, patch, sqlHre
 import { Failure, ask, isAbort, send } from '../api.js'
 import { tell } from '../announce.js'
 import { cause, classTag, deniedBy } from '../catalog.js'
-import { figure } from '../chart.js'
 import { copy, fill, h, hostile, id as shortId, say } from '../dom.js'
 import { guess } from '../find.js'
 import { take } from '../handover.js'
-import { lanes } from '../lanes.js'
 import { full } from '../numbers.js'
 import { failureText } from '../panel.js'
 import { facts } from '../table.js'
@@ -32,9 +30,10 @@ export function open() {
   let abort = new AbortController()
   /** @type {Diagnosis | null} */
   let shown = null
-  /** @type {ReturnType<typeof figure> | null} */
+  /** @type {ReturnType<typeof import('../chart.js').figure> | null} */
   let chart = null
   let asked = ''
+  const pictures = import('../pictures.js')
 
   input.addEventListener('input', () => {
     const found = guess(input.value)
@@ -84,7 +83,7 @@ export function open() {
       const what = kind === 'pasted' ? 'No id in this text was ever seen.' : `Never seen: ${id.length > 24 ? `${id.slice(0, 12)}…${id.slice(-6)}` : id}.`
       say(heading, what)
       const candidates = error.body?.others ?? error.body?.candidates
-      fill(answer, h('p', null, [error.detail, error.hint].filter(Boolean).join(' ')), Array.isArray(candidates) ? others(candidates) : null)
+      fill(answer, h('p', null, [error.title, error.hint].filter(Boolean).join(' ')), Array.isArray(candidates) ? others(candidates) : null)
       return
     }
     fill(answer, h('div', { class: 'failure', role: 'alert' }, h('p', null, failureText('the diagnosis', error)),
@@ -106,8 +105,8 @@ export function open() {
     chart?.dispose()
     chart = null
     const { verdict } = found
-    say(heading, verdict ? sentence(found) : served(found))
-    document.title = `${verdict?.label ?? 'Diagnose'} · Claviger`
+    say(heading, sentence(found))
+    document.title = `${verdict?.label || 'Diagnose'} · Claviger`
     fill(answer,
       verdictLine(found), subjectLine(found), fix(found), contradiction(found), missing(found),
       h('section', { class: 'panel', 'aria-labelledby': 'steps' }, h('header', null, h('h2', { id: 'steps' }, 'Steps')), stepsOf(found.steps)),
@@ -120,7 +119,7 @@ export function open() {
     const { verdict } = found
     if (!verdict) return served(found)
     if (verdict.missing_field && verdict.cause === 'undecidable') return `Cannot be decided: the access log has no ${verdict.missing_field} field.`
-    if (!verdict.cause) return served(found)
+    if (!verdict.cause) return verdict.sentence || served(found)
     return verdict.sentence || `Refused: ${verdict.label}.`
   }
 
@@ -137,7 +136,7 @@ export function open() {
     const { verdict, subject } = found
     return h('p', { class: 'verdict' },
       verdict?.cause ? [classTag(verdict.class), ' · '] : null,
-      verdict ? [h('b', null, capital(verdict.confidence)), ' · '] : null,
+      verdict?.confidence ? [h('b', null, capital(verdict.confidence)), ' · '] : null,
       `${subject.kind} `, shortId(subject.label || subject.id),
       verdict?.denied_by ? ` · said no: ${deniedBy(verdict.denied_by)}` : null,
       h('span', { class: 'asof' }, ` · as of ${when(found.at, { to: 'second' })}${found.snapshot_version ? ` (snapshot ${shortVersion(found.snapshot_version)})` : ''}`))
@@ -160,11 +159,11 @@ export function open() {
   /** @param {Diagnosis} found */
   function fix(found) {
     const { remedy } = found
-    if (!remedy) return null
+    if (!remedy?.action || !found.verdict?.cause) return null
     const button = h('button', { type: 'button' }, 'Copy for ticket')
     button.addEventListener('click', () => copy(asTicket(found), button))
     const list = (/** @type {string} */ name, /** @type {string[] | undefined} */ values) => (values && values.length > 0 ? h('p', { class: 'needs' }, `${name}: `, values.map((value, index) => [index > 0 ? ', ' : '', h('code', null, hostile(value))])) : null)
-    return h('section', { class: 'fix', 'aria-label': 'Fix' }, h('p', null, h('b', null, 'Fix'), ' ', h('span', { class: 'owner' }, `${capital(remedy.owner)}: `), hostile(remedy.action)), list('Scopes', remedy.scopes), list('Settings', remedy.settings), h('div', { class: 'row' }, button))
+    return h('section', { class: 'fix', 'aria-label': 'Fix' }, h('p', null, h('b', null, 'Fix'), ' ', remedy.owner ? h('span', { class: 'owner' }, `${capital(remedy.owner)}: `) : null, hostile(remedy.action)), list('Scopes', remedy.scopes), list('Settings', remedy.settings), h('div', { class: 'row' }, button))
   }
 
   /** @param {Diagnosis} found */
@@ -177,18 +176,24 @@ export function open() {
   function timeline(found) {
     const { timeline: line, subject } = found
     if (!line || line.buckets.length === 0) return null
-    chart = figure(lanes({
+    const picture = {
       name: `Timeline of ${subject.kind} ${subject.label || subject.id}`, states: line.states,
       data: { bucket_s: line.bucket_s, buckets: line.buckets, requests: line.requests, series: [{ class: found.verdict?.class ?? 'none', counts: line.failures }] },
-    }), { size: 'lanes' })
-    return h('section', { class: 'panel', 'aria-labelledby': 'timeline' }, h('header', null, h('h2', { id: 'timeline' }, 'Timeline')), chart.root)
+    }
+    const slot = h('div', { class: 'slot-lanes' })
+    void pictures.then(({ figure, lanes }) => {
+      if (shown !== found) return
+      chart = figure(lanes(picture), { size: 'lanes three' })
+      slot.replaceChildren(chart.root)
+    })
+    return h('section', { class: 'panel', 'aria-labelledby': 'timeline' }, h('header', null, h('h2', { id: 'timeline' }, 'Timeline')), slot)
   }
 
   /** @param {Diagnosis} found */
   function callers(found) {
     if (found.callers.length === 0) return null
     return h('section', { class: 'panel', 'aria-labelledby': 'callers' }, h('header', null, h('h2', { id: 'callers' }, 'Callers to update')),
-      h('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': 'Callers to update' }, h('table', null,
+      h('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': 'Callers, with their calls a minute' }, h('table', null,
         h('thead', null, h('tr', null, [['Network'], ['Agent'], ['Route'], ['Calls', ' a minute'], ['Last']].map(([name, unit], index) => h('th', { scope: 'col', class: index === 3 ? 'number' : null }, name, unit ? h('span', { class: 'unit' }, unit) : null)))),
         h('tbody', null, found.callers.map((caller) => h('tr', null,
           h('th', { scope: 'row' }, caller.network ? h('a', { class: 'mono', href: entityHref('network', caller.network) }, hostile(caller.network)) : '–'),
@@ -198,7 +203,7 @@ export function open() {
 
   /** @param {Diagnosis} found */
   function doneWhen(found) {
-    if (!found.done_when) return null
+    if (!found.done_when?.sql) return null
     const { sql, expected } = found.done_when
     return h('p', { class: 'done-when' }, h('b', null, 'Done when'), ' ', h('a', { href: sqlHref(sql) }, 'this query'), ` returns ${typeof expected === 'object' ? JSON.stringify(expected) : String(expected)}.`)
   }
@@ -238,7 +243,7 @@ export function open() {
     if (handed) return void ask_('pasted', handed)
     const found = param('find')
     if (!kind && found) {
-      patch({ find: null }, { replace: true })
+      patch({ find: null }, { replace: true, quiet: true })
       return void ask_('auto', found)
     }
     if (!kind || !id) return

@@ -12,10 +12,10 @@ export function asTicket(found) {
   return [
     verdict?.sentence ?? verdict?.label ?? '',
     `${subject.kind} ${subject.label || subject.id}, as of ${record(found.at)} UTC${found.snapshot_version ? `, snapshot ${found.snapshot_version}` : ''}`,
-    remedy ? `Fix (${remedy.owner}): ${remedy.action}` : '',
+    remedy?.action ? `Fix (${remedy.owner ?? 'nobody'}): ${remedy.action}` : '',
     remedy?.scopes?.length ? `Scopes: ${remedy.scopes.join(', ')}` : '',
     ...found.callers.map((caller) => `Update caller: ${[caller.network, caller.agent, caller.route].filter(Boolean).join(' ')} (${caller.per_minute} a minute)`),
-    found.done_when ? `Done when this returns ${JSON.stringify(found.done_when.expected)}:\n${found.done_when.sql}` : '',
+    found.done_when?.sql ? `Done when this returns ${JSON.stringify(found.done_when.expected)}:\n${found.done_when.sql}` : '',
     location.href,
   ].filter(Boolean).join('\n')
 }
@@ -25,13 +25,13 @@ export function asMarkdown(found) {
   const { verdict, remedy, subject } = found
   const lines = [`## ${verdict?.sentence ?? verdict?.label ?? 'Served'}`, '', `${subject.kind} \`${subject.label || subject.id}\` · ${verdict?.confidence ?? ''} · as of ${record(found.at)} UTC · snapshot ${found.snapshot_version ?? '–'}`, '']
   if (verdict?.contradiction) lines.push(`**Contradiction:** ${verdict.contradiction}`, '')
-  if (remedy) lines.push(`**Fix (${remedy.owner}):** ${remedy.action}`, '')
+  if (remedy?.action) lines.push(`**Fix (${remedy.owner ?? 'nobody'}):** ${remedy.action}`, '')
   for (const step of found.steps) {
     lines.push(`- ${MARKS[step.result] ?? '?'} ${step.step} ${step.name}`)
     for (const check of step.checks) lines.push(`  - ${MARKS[check.result] ?? '?'} ${check.name}${check.fact ? `: ${check.fact}` : ''}${check.at ? ` (${record(check.at)} UTC)` : ''}`)
   }
   if (found.callers.length > 0) lines.push('', '| network | agent | route | a minute |', '|---|---|---|---:|', ...found.callers.map((caller) => `| ${caller.network ?? ''} | ${caller.agent ?? ''} | ${caller.route ?? ''} | ${caller.per_minute} |`))
-  if (found.done_when) lines.push('', `Done when this returns ${JSON.stringify(found.done_when.expected)}:`, '```sql', found.done_when.sql, '```')
+  if (found.done_when?.sql) lines.push('', `Done when this returns ${JSON.stringify(found.done_when.expected)}:`, '```sql', found.done_when.sql, '```')
   lines.push('', location.href)
   return lines.join('\n')
 }

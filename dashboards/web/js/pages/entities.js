@@ -8,6 +8,7 @@ import { full } from '../numbers.js'
 import { empty, panel } from '../panel.js'
 import { iso } from '../range.js'
 import * as rangebar from '../rangebar.js'
+import { period } from '../rows.js'
 import { TABLE, get, send } from '../api.js'
 import { columnsOf, columnOf, objects, table } from '../table.js'
 
@@ -34,7 +35,7 @@ export function open() {
     what: 'the keys that fail most', heading: 'Keys that fail most',
     load: async (signal) => {
       const { from, to } = rangebar.span()
-      const report = (await catalog().catch(() => null))?.reports.find((one) => /top_failing_keys|failing_keys/.test(one.name))
+      const report = (await catalog().catch(() => null))?.reports.find((one) => /failing.keys/.test(one.name))
       if (report) {
         const has = (/** @type {string} */ name) => report.parameters.some((one) => one.name === name)
         const query = new URLSearchParams()
@@ -52,7 +53,7 @@ export function open() {
       const columns = (known.length > 0 ? known : columnsOf(rows)).map((column) => {
         const found = { key_id: 'key', key: 'key', principal_id: 'principal', owner: 'principal', principal: 'principal', tenant_id: 'tenant', tenant: 'tenant' }[column.key]
         if (found) return { ...column, show: (/** @type {any} */ value) => (value ? h('a', { href: entityHref(found, value) }, found === 'key' ? shortId(value) : hostile(value)) : '–') }
-        if (column.key === 'cause') return { ...column, show: (/** @type {any} */ value) => (value ? causeTag(value) : '–') }
+        if (['cause', 'main_cause'].includes(column.key)) return { ...column, show: (/** @type {any} */ value) => (value ? causeTag(value) : '–') }
         return column
       })
       body.replaceChildren(table({ caption: `Keys that fail most: ${full(rows.length)} rows`, columns, rows }))
@@ -70,7 +71,7 @@ export function open() {
 /** @param {number} from @param {number} to */
 const question = (from, to) => `select key_id, max(principal_id) as principal_id, max(tenant_id) as tenant_id, count(*) as failures, max(cause) as cause, max(event_at) as last_at
 from events
-where event_at >= timestamp '${iso(from)}' and event_at < timestamp '${iso(to)}' and cause is not null and key_id is not null
+where ${[...period(from, to), 'cause is not null', 'key_id is not null'].join('\n  and ')}
 group by key_id
 order by failures desc
 limit 50`

@@ -4,9 +4,7 @@
 import { diagnoseHref, entityHref, go, href, param, parts, patch } from '../address.js'
 import { Failure, get } from '../api.js'
 import { causeTag } from '../catalog.js'
-import { figure } from '../chart.js'
 import { fill, h, hostile, id as shortId, say } from '../dom.js'
-import { changes, lanes } from '../lanes.js'
 import { counted, duration, full } from '../numbers.js'
 import { sum } from '../overview.js'
 import { empty, panel } from '../panel.js'
@@ -31,8 +29,10 @@ export function open() {
   const heading = h('h1', { tabindex: '-1' }, `${KINDS[kind] ?? kind} ${name}`)
   const lead = h('p', { class: 'lead' })
   const alerts = h('div', { class: 'incidents' })
-  /** @type {ReturnType<typeof figure> | null} */
+  /** @type {ReturnType<typeof import('../chart.js').figure> | null} */
   let chart = null
+  /** @type {typeof import('../pictures.js')} */
+  let pictures
   /** @type {Entity | null} */
   let shown = null
   const tabs = h('div', { class: 'segments', role: 'group', 'aria-label': 'Tables' })
@@ -41,9 +41,10 @@ export function open() {
 
   const page = panel({
     what: `this ${KINDS[kind]?.toLowerCase() ?? kind}`, size: 'chart',
-    load: (signal) => {
+    load: async (signal) => {
       const { from, to } = rangebar.span()
-      return /** @type {Promise<Entity>} */ (get(href(`/v1/entities/${encodeURIComponent(kind)}/${encodeURIComponent(name)}`, { from: iso(from), to: iso(to) }), { signal }))
+      const [found] = await Promise.all([/** @type {Promise<Entity>} */ (get(href(`/v1/entities/${encodeURIComponent(kind)}/${encodeURIComponent(name)}`, { from: iso(from), to: iso(to) }), { signal })), import('../pictures.js').then((all) => { pictures = all })])
+      return found
     },
     show: display,
   })
@@ -63,8 +64,8 @@ export function open() {
     document.title = `${found.label || found.id} · Claviger`
     fill(lead, leadOf(found))
     fill(alerts, ranked(found.incidents.filter((incident) => incident.status !== 'resolved')).slice(0, 3).map(line))
-    const picture = lanes({ data: found, states: found.states, findings: found.findings, name: `${KINDS[kind] ?? kind} ${found.label || found.id}` })
-    if (!chart) chart = figure(picture, { size: 'lanes', onSelect: (from, to) => patch({ from: iso(from), to: iso(to) }) })
+    const picture = pictures.lanes({ data: found, states: found.states, findings: found.findings, name: `${KINDS[kind] ?? kind} ${found.label || found.id}` })
+    if (!chart) chart = pictures.figure(picture, { size: found.findings.length > 0 ? 'lanes' : 'lanes three', onSelect: (from, to) => patch({ from: iso(from), to: iso(to) }) })
     else chart.update(picture)
     const requests = sum(found.requests)
     fill(body, requests === 0 && found.states.length === 0 ? empty(found.known ? `0 requests in this range. ${neverUsed(found)}` : 'In no snapshot, and no request in this range.') : chart.root,
@@ -80,7 +81,7 @@ export function open() {
     const chosen = names.includes(param('tab') ?? '') ? /** @type {string} */ (param('tab')) : names[0]
     fill(tabs, names.map((one) => h('button', { type: 'button', 'aria-pressed': String(one === chosen), onclick: () => patch({ tab: one }, { replace: true }) }, `${capital(one)} `, h('span', { class: 'count' }, `${all[one].length}${freshWords(all[one])}`))))
     if (!chosen) return fill(tabBody, empty('Nothing is stored about it in this range.'))
-    fill(tabBody, chosen === 'changes' ? changes(shown.states) : tableOf(chosen, all[chosen]))
+    fill(tabBody, chosen === 'changes' ? pictures.changes(shown.states) : tableOf(chosen, all[chosen]))
   }
 
   /** @param {import('../shapes').Row[]} rows */
@@ -98,7 +99,7 @@ export function open() {
     const columns = columnsOf(rows).filter((column) => column.key !== 'new').map((column) => {
       if (column.key === 'cause') return { ...column, show: (/** @type {any} */ value) => (value ? causeTag(value) : '–') }
       if (column.key === 'request_id') return { ...column, show: (/** @type {any} */ value) => (value ? h('a', { href: diagnoseHref('request', value) }, shortId(value, 22)) : '–') }
-      if (links[column.key]) return { ...column, show: (/** @type {any} */ value, /** @type {any} */ row) => (value ? [h('a', { href: entityHref(links[column.key], value) }, shortId(value, 40)), column === columnsOf(rows)[0] && isNew(row) ? h('span', { class: 'new' }, ' new') : null] : '–') }
+      if (links[column.key]) return { ...column, show: (/** @type {any} */ value, /** @type {any} */ row) => (value ? [h('a', { href: entityHref(links[column.key], value) }, ['key', 'network'].includes(links[column.key]) ? shortId(value, 40) : hostile(value)), column.key === Object.keys(row)[0] && isNew(row) ? h('span', { class: 'new' }, ' new') : null] : '–') }
       return column
     })
     return table({ caption: `${capital(name_)} of ${name}`, columns, rows })

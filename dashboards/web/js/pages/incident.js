@@ -3,7 +3,6 @@
 import { diagnoseHref, entityHref, go, parts, sqlHref } from '../address.js'
 import { get } from '../api.js'
 import { causeTag } from '../catalog.js'
-import { figure } from '../chart.js'
 import { fill, h, hostile, id as shortId, say } from '../dom.js'
 import { explainPanel } from '../explain.js'
 import { complete, refusals } from '../overview.js'
@@ -12,7 +11,6 @@ import { empty, panel } from '../panel.js'
 import { onIncident } from '../pulse.js'
 import { iso } from '../range.js'
 import { age, chip, status } from '../severity.js'
-import { stack } from '../stack.js'
 import { facts } from '../table.js'
 import { ago, clock, when } from '../times.js'
 import { act, feedbackDialog, noteDialog, resolveDialog, silenceDialog } from './incident_acts.js'
@@ -30,7 +28,7 @@ export function open() {
   const said = h('p', { class: 'said', 'aria-live': 'polite' })
   /** @type {IncidentPage | null} */
   let shown = null
-  /** @type {ReturnType<typeof figure> | null} */
+  /** @type {ReturnType<typeof import('../chart.js').figure> | null} */
   let chart = null
   let ackedHere = ''
   let perMinute = /** @type {number | null} */ (null)
@@ -43,19 +41,20 @@ export function open() {
   const span = () => ({ from: Date.parse(shown?.since ?? '') - HOUR, to: shown?.status === 'resolved' ? Date.parse(shown.last_at) + HOUR / 4 : Date.now(), tenant: shown?.tenant })
   const picture = panel({
     what: 'the requests around it', heading: 'Before and after', size: 'chart',
-    load: (signal) => {
+    load: async (signal) => {
       const { from, to } = span()
       const entity = shown?.entity
-      if (!entity) return Promise.reject(new Error('no entity'))
-      return /** @type {Promise<import('../shapes').Entity>} */ (get(`/v1/entities/${encodeURIComponent(kindOf(entity.kind))}/${encodeURIComponent(entity.id)}?from=${iso(from)}&to=${iso(to)}`, { signal }))
+      if (!entity) throw new Error('the incident names no entity')
+      const [pictures, data] = await Promise.all([import('../pictures.js'), /** @type {Promise<import('../shapes').Entity>} */ (get(`/v1/entities/${encodeURIComponent(kindOf(entity.kind))}/${encodeURIComponent(entity.id)}?from=${iso(from)}&to=${iso(to)}`, { signal }))])
+      return { pictures, data }
     },
-    show: (data, body) => {
+    show: ({ pictures, data }, body) => {
       const done = complete(data)
       const minutes = Math.max(1, Math.round(300 / data.bucket_s))
       perMinute = shown?.status === 'resolved' ? 0 : refusals(data, Math.max(0, done - minutes), done) / ((Math.min(minutes, done) * data.bucket_s) / 60 || 1)
       if (data.requests.every((count) => count === 0)) return fill(body, empty('No requests of it are stored for this time.'))
       chart?.dispose()
-      chart = figure(stack({
+      chart = pictures.figure(pictures.stack({
         data, incidents: shown ? [shown] : [], what: `Refusals of ${shown?.entity.id ?? ''}`,
         markers: data.states.map((state) => ({ at: state.at, kind: 'identity_change', title: `${state.field}: ${state.from ?? '–'} → ${state.to ?? '–'}` })),
       }))
@@ -83,9 +82,11 @@ export function open() {
       h('div', { class: 'two' }, affected(found), explain.root),
       h('div', { class: 'two' }, deliveries(found), history(found)))
     if (first) {
-      picture.root.hidden = false
       explain.root.hidden = false
-      picture.reload()
+      if (hasPage(found.entity.kind)) {
+        picture.root.hidden = false
+        picture.reload()
+      }
       explain.reload()
     }
   }
@@ -168,7 +169,7 @@ export function open() {
 
   /** @param {IncidentPage} found */
   function hit(found) {
-    return [counted(found.keys, 'key'), counted(found.principals, 'user'), found.tenant ? `tenant ${found.tenant}` : null, counted(found.failures, 'failure'), `last ${when(found.last_at, { to: 'second' })} (${ago(found.last_at)})`]
+    return [found.keys === null ? null : counted(found.keys, 'key'), found.principals === null ? null : counted(found.principals, 'user'), found.tenant ? `tenant ${found.tenant}` : null, found.failures === null ? null : counted(found.failures, 'failure'), `last ${when(found.last_at, { to: 'second' })} (${ago(found.last_at)})`]
       .filter(Boolean).join(' · ')
   }
 
@@ -178,18 +179,21 @@ export function open() {
     return h('section', { class: 'panel', 'aria-labelledby': 'runbook' }, h('header', null, h('h2', { id: 'runbook' }, 'What to do')),
       steps.length > 0 ? h('ol', { class: 'runbook' }, steps.map((step) => h('li', null, hostile(step.text), step.url && /^https:/.test(step.url) ? [' ', h('a', { href: step.url, rel: 'noreferrer noopener', target: '_blank' }, 'Open')] : null))) : empty('No runbook for this kind.'),
       found.done_when ? h('p', { class: 'done-when' }, h('b', null, 'Done when'), ' ', h('a', { href: sqlHref(found.done_when.sql) }, 'this query'), ` returns ${typeof found.done_when.expected === 'object' ? JSON.stringify(found.done_when.expected) : String(found.done_when.expected)}.`) : null,
-      h('div', { class: 'row' }, h('a', { class: 'button', href: diagnoseHref('incident', found.id) }, 'Diagnose'), h('a', { class: 'button', href: entityHref(kindOf(found.entity.kind), found.entity.id) }, 'Open entity')))
+      h('div', { class: 'row' }, h('a', { class: 'button', href: diagnoseHref('incident', found.id) }, 'Diagnose'), hasPage(found.entity.kind) ? h('a', { class: 'button', href: entityHref(kindOf(found.entity.kind), found.entity.id) }, 'Open entity') : null))
   }
 }
 
 /** The network that a source is, as the API's path calls it. @param {string} kind */
 const kindOf = (kind) => (kind === 'source' ? 'network' : kind)
 
+/** A gateway has no page of its own. @param {string} kind */
+const hasPage = (kind) => ['key', 'principal', 'tenant', 'network', 'route'].includes(kindOf(kind))
+
 /** @param {IncidentPage} found */
 function evidence(found) {
   const why = found.explanation
   const amount = (/** @type {unknown} */ value) => (typeof value === 'number' ? short(Math.round(value * 100) / 100) : value === null || value === undefined ? '–' : String(value))
-  const words = why ? [`expected ${amount(why.expected)}, saw ${amount(why.seen)}`, why.probability === null || why.probability === undefined ? null : odds(why.probability), why.quiet_if ? `quiet if ${String(why.quiet_if)}` : null].filter(Boolean).join('; ') : ''
+  const words = why ? [`expected ${amount(why.expected)}, saw ${amount(why.seen)}${why.unit ? ` ${why.unit}` : ''}`, why.probability === null || why.probability === undefined ? null : odds(why.probability), why.quiet_if ? `quiet if ${String(why.quiet_if)}` : null].filter(Boolean).join('; ') : ''
   return h('section', { class: 'panel', 'aria-labelledby': 'evidence' }, h('header', null, h('h2', { id: 'evidence' }, `Evidence ${found.evidence.length}`)),
     words ? h('p', null, capital(words), '.') : null,
     h('ul', { class: 'evidence' }, found.evidence.slice(0, 20).map((one) => h('li', null,
@@ -205,7 +209,7 @@ function affected(found) {
     groups.length === 0 ? empty('Nobody is named yet.') : groups.map(([name, list]) => h('div', { class: 'affected' }, h('h3', null, `${capital(name)} ${list.length}`), h('ul', null, list.slice(0, 12).map((one) => {
       const value = typeof one === 'object' && one !== null ? /** @type {any} */ (one) : { id: one }
       const id = String(value.id ?? value.value ?? value.key ?? value.network ?? value.route ?? '')
-      const label = shortId(value.label ?? id, 40)
+      const label = ['keys', 'callers', 'networks'].includes(name) ? shortId(value.label ?? id, 40) : hostile(value.label ?? id)
       return h('li', null, kinds[name] ? h('a', { href: entityHref(kinds[name], id) }, label) : label, value.count === undefined ? null : h('span', { class: 'number' }, ` ${full(value.count)}`))
     }), list.length > 12 ? h('li', { class: 'hint' }, `and ${list.length - 12} more`) : null))))
 }
@@ -213,12 +217,11 @@ function affected(found) {
 /** @param {IncidentPage} found */
 function deliveries(found) {
   return h('section', { class: 'panel', 'aria-labelledby': 'delivery' }, h('header', null, h('h2', { id: 'delivery' }, 'Delivery')),
-    found.deliveries.length === 0 ? empty('Nobody was told: no destination is configured, or a silence holds.') : h('ul', { class: 'log' }, found.deliveries.map((one) => h('li', null, h('b', null, hostile(one.to)), `: ${deliveryWords(one)}`))))
+    found.deliveries.length === 0 ? empty('Nobody was told: no destination is configured, or a silence holds.') : h('ul', { class: 'log' }, found.deliveries.map((one) => h('li', null, h('b', null, hostile(one.to)), ': ', hostile(deliveryWords(one))))))
 }
 
 /** @param {IncidentPage['deliveries'][number]} one */
-const deliveryWords = (one) => (one.outcome === 'delivered' ? `delivered ${clock(one.at, { to: 'second' })} (${counted(one.tries, 'try', 'tries')})`
-  : one.next_at ? `${one.outcome} since ${clock(one.at)}, next try ${clock(one.next_at)}` : `${one.outcome} ${clock(one.at, { to: 'second' })}`)
+const deliveryWords = (one) => [one.outcome === 'failing' ? `failing since ${when(one.at)}` : `${one.outcome} ${when(one.at, { to: 'second' })}`, one.reason].filter(Boolean).join(': ')
 
 /** @param {IncidentPage} found */
 function history(found) {

@@ -6,18 +6,15 @@ import { causeClass, swatch } from '../catalog.js'
 import { isRefusal, token } from '../classes.js'
 import { append, fill, h, say, svg } from '../dom.js'
 import { explainPanel } from '../explain.js'
-import { figure } from '../chart.js'
-import { flowOf } from '../flow.js'
 import { isFrozen } from '../freshness.js'
 import { duration, full, share } from '../numbers.js'
 import { dense, nothingReceived, refusals, sentence, sum } from '../overview.js'
-import { empty, panel } from '../panel.js'
+import { bars, empty, panel } from '../panel.js'
 import { latest, onMoment } from '../pulse.js'
 import { iso } from '../range.js'
 import * as rangebar from '../rangebar.js'
 import { question, rowsHref } from '../rows.js'
 import { line, ranked } from '../severity.js'
-import { ceiling, stack } from '../stack.js'
 import { setPatterns, patterns } from '../theme.js'
 import { clock } from '../times.js'
 
@@ -33,7 +30,7 @@ export function open() {
   const incidents = h('div', { class: 'incidents' })
   const filters = h('p', { class: 'filters', hidden: true })
   const legend = h('div', { class: 'legend', role: 'group', 'aria-label': 'Cause classes' })
-  const chartSlot = h('div', { class: 'chart-slot' })
+  const chartSlot = h('div', { class: 'chart-slot' }, bars('chart'))
   const flowSlot = h('div')
   const health = h('p', { class: 'health' })
 
@@ -41,7 +38,9 @@ export function open() {
   let shown = null
   /** @type {Overview | null} */
   let waiting = null
-  /** @type {ReturnType<typeof figure> | null} */
+  /** @type {typeof import('../pictures.js') | null} */
+  let pictures = null
+  /** @type {ReturnType<typeof import('../chart.js').figure> | null} */
   let chart = null
   /** @type {{root: HTMLElement, dispose: () => void} | null} */
   let flow = null
@@ -75,6 +74,9 @@ export function open() {
       return /** @type {Overview} */ (await get(href('/v1/overview', { from: iso(from), to: iso(to), tenant: param('tenant') }), { signal }))
     },
     show: (data) => display(data),
+    onFail: () => {
+      if (!shown) say(heading, 'Whether anything is wrong is not known.')
+    },
   })
   const explain = explainPanel(slice)
   const split = h('div', { class: 'split' }, chartSlot, legend)
@@ -156,11 +158,12 @@ export function open() {
       view = now
       yMax = 0
     }
-    yMax = ceiling(data, only, yMax)
-    const picture = stack({ data, markers: data.markers.filter((marker) => marker.kind !== 'incident'), incidents: ranked(data.incidents.filter((incident) => incident.status === 'open')), only, yMax, tenant: param('tenant') })
+    if (!pictures) return
+    yMax = pictures.ceiling(data, only, yMax)
+    const picture = pictures.stack({ data, markers: data.markers.filter((marker) => marker.kind !== 'incident'), incidents: ranked(data.incidents.filter((incident) => incident.status === 'open')), only, yMax, tenant: param('tenant') })
     if (chart) chart.update(picture)
     else {
-      chart = figure(picture, {
+      chart = pictures.figure(picture, {
         tools: patternSwitch,
         onSelect: (from, to) => patch({ from: iso(from), to: iso(to) }),
         onClick: ({ seriesId, data: point }) => {
@@ -214,10 +217,11 @@ export function open() {
   function drawFlow(data) {
     // The picture of the flow stays while it is looked at, and is made anew at most every 15 s.
     if (flow && Date.now() - flowAt < REFRESH_MS && isStream()) return
+    if (!pictures) return
     flowAt = Date.now()
     flow?.dispose()
     const links = data.flow.filter((link) => isRefusal(link.class))
-    flow = links.length === 0 ? { root: empty('Nobody was refused.'), dispose: () => {} } : flowOf(links, rangebar.span())
+    flow = links.length === 0 ? { root: empty('Nobody was refused.'), dispose: () => {} } : pictures.flowOf(links, rangebar.span())
     fill(flowSlot, flow.root)
   }
 
@@ -251,6 +255,10 @@ export function open() {
   say(heading, 'Reading…')
   main.reload()
   explain.reload()
+  void import('../pictures.js').then((found) => {
+    pictures = found
+    if (shown) display(shown)
+  })
 
   return {
     title: 'Now', root,

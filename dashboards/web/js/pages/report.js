@@ -53,7 +53,7 @@ export function open() {
       if (rows === 0) return fill(body, empty('0 rows. The report is fine.'))
       view?.dispose()
       view = resultView({
-        name: report?.title ?? name, answer, columns: report?.columns,
+        name: report?.title ?? name, answer, columns: report?.columns, chart: report?.chart ?? null,
         sort: param('sort'), onSort: (sort) => patch({ sort }, { replace: true }),
         view: param('view') === 'chart' ? 'chart' : 'table', onView: (next) => patch({ view: next === 'table' ? null : next }, { replace: true }),
         tools: downloads(answer),
@@ -75,7 +75,9 @@ export function open() {
       const fallback = one.default === null || one.default === undefined ? '' : String(one.default)
       const type = /int|float|double|number/.test(one.type) ? 'number' : 'text'
       return h('div', { class: 'field' }, h('label', { for: field }, one.name.replaceAll('_', ' ')),
-        h('input', { id: field, name: one.name, value, placeholder: fallback || 'any', type, title: one.meaning, autocomplete: 'off', spellcheck: 'false', 'data-type': one.type, step: type === 'number' ? 'any' : null, 'aria-describedby': `${field}-problem` }),
+        one.values && one.values.length > 0
+          ? h('select', { id: field, name: one.name, title: one.meaning }, h('option', { value: '' }, fallback || 'any'), one.values.filter((word) => word !== fallback).map((word) => h('option', { value: word, selected: word === value }, word)))
+          : h('input', { id: field, name: one.name, value, placeholder: fallback || (one.required ? one.example ?? '' : 'any'), required: one.required, type, title: one.meaning, autocomplete: 'off', spellcheck: 'false', 'data-type': one.type, step: type === 'number' ? 'any' : null, 'aria-describedby': `${field}-problem` }),
         h('p', { class: 'failure', id: `${field}-problem` }))
     }), h('button', { type: 'submit', class: 'primary' }, 'Run'))
   }
@@ -86,7 +88,7 @@ export function open() {
     /** @type {Record<string, string | null>} */
     const values = {}
     let wrong = /** @type {HTMLInputElement | null} */ (null)
-    for (const input of form.querySelectorAll('input')) {
+    for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (form.querySelectorAll('input, select'))) {
       const text = input.value.trim()
       const bad = text !== '' && /time/.test(input.dataset.type ?? '') && !isTime(text)
       say(/** @type {Node} */ (form.querySelector(`#${CSS.escape(input.id)}-problem`)), bad ? 'Not a time. Example: -6h or 2026-11-23T03:00Z' : '')
@@ -123,7 +125,7 @@ export function open() {
     root: h('div', { class: 'page' }, h('p', { class: 'crumb' }, h('a', { href: '/reports' }, 'Reports')), heading, question, form, summary, result.root),
     refresh() {
       if (path() === asked) return view?.follow(param('sort'), param('view') === 'chart' ? 'chart' : 'table')
-      for (const input of form.querySelectorAll('input')) input.value = param(input.name) ?? ''
+      for (const input of /** @type {NodeListOf<HTMLInputElement>} */ (form.querySelectorAll('input, select'))) input.value = param(input.name) ?? ''
       result.reload()
     },
     leave() {

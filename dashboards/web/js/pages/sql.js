@@ -10,7 +10,6 @@ import { copy, fill, h, hostile, say } from '../dom.js'
 import { editor } from '../editor.js'
 import { bytes, counted, duration, full } from '../numbers.js'
 import { failureText } from '../panel.js'
-import { resultView } from '../result.js'
 import { readJson, writeJson } from '../storage.js'
 import { when } from '../times.js'
 
@@ -39,7 +38,7 @@ export function open() {
   const past = h('div')
   /** @type {import('../editor.js').Editor | null} */
   let box = null
-  /** @type {ReturnType<typeof resultView> | null} */
+  /** @type {ReturnType<typeof import('../result.js').resultView> | null} */
   let view = null
   let abort = new AbortController()
   let began = 0
@@ -105,7 +104,7 @@ export function open() {
     stop()
     abort = new AbortController()
     const { signal } = abort
-    began = Date.now()
+    began = performance.now()
     busy(true)
     fill(problem)
     say(notice, '')
@@ -113,9 +112,9 @@ export function open() {
     remember(sql)
     try {
       const answer = /** @type {Table} */ (await send('/v1/sql', { sql }, { signal, accept: TABLE }))
-      if (!signal.aborted) show(answer, sql)
+      if (!signal.aborted) await show(answer, sql)
     } catch (error) {
-      if (isAbort(error)) say(summary, `Stopped after ${duration(Date.now() - began)}.`)
+      if (isAbort(error)) say(summary, `Stopped after ${duration(performance.now() - began)}.`)
       else failed(error)
     } finally {
       if (abort.signal === signal) busy(false)
@@ -134,18 +133,19 @@ export function open() {
     stopButton.disabled = !is
     result.classList.toggle('stale', is)
     if (is) ticking = setInterval(() => {
-      if (Date.now() - began > 2000) say(summary, `Still reading, ${duration(Math.floor((Date.now() - began) / 1000) * 1000)}.`)
+      if (performance.now() - began > 2000) say(summary, `Still reading, ${duration(Math.floor((performance.now() - began) / 1000) * 1000)}.`)
     }, 500)
   }
 
   /** @param {Table} answer @param {string} sql */
-  function show(answer, sql) {
+  async function show(answer, sql) {
     const rows = answer.rows.length
     const words = rows === 0 ? '0 rows. The query is fine.' : answer.cut ? `Stopped at ${full(rows)} rows: the answer is cut. Download for all, or add a limit.` : `${full(rows)} ${rows === 1 ? 'row' : 'rows'} of ${full(rows)}`
     say(summary, [words, duration(answer.elapsed_ms), `${bytes(answer.bytes_read)} read`, limits].filter(Boolean).join(' · '))
     tell(words)
     view?.dispose()
     if (rows === 0) return fill(result)
+    const { resultView } = await import('../result.js')
     const line = h('button', { type: 'button' }, 'Copy curl')
     line.addEventListener('click', () => copy(curl('/v1/sql', { body: { sql } }), line))
     view = resultView({
@@ -171,7 +171,7 @@ export function open() {
       say(summary, `Timed out at ${seconds} s`)
       return
     }
-    const words = error instanceof Failure ? [error.title, error.detail, error.hint].filter(Boolean).join(' ') : failureText('the rows', error)
+    const words = error instanceof Failure ? [error.title, error.hint].filter(Boolean).join(' ') : failureText('the rows', error)
     const at = error instanceof Failure ? placeOf(error) : null
     fill(problem, h('p', { class: 'failure', role: 'alert' }, at ? `Line ${at.line}, column ${at.column}: ` : null, hostile(words)))
     say(summary, '')
