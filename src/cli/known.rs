@@ -28,7 +28,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    async fn lake(&self) -> Result<Lake, LakeError> {
+    pub(super) async fn lake(&self) -> Result<Lake, LakeError> {
         Box::pin(Lake::open_existing(&self.lake, Lake::DEFAULT_PIPELINE, &HashMap::new())).await
     }
 

@@ -1,7 +1,6 @@
 //! What `run` and `demo` share: the whole service, wired.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use claviger_core::config::{Config, Lake as LakeConfig, Millis};
