@@ -17,6 +17,7 @@ use super::known::Known;
 use super::recording::Recording;
 use super::run::stop_signal;
 use super::{Answer, Failure};
+use crate::access::Access;
 use crate::diagnose::Diagnoser;
 use crate::export::Exports;
 use crate::identity::Refresher;
@@ -50,13 +51,15 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<Answer, Failure> {
     let health = Arc::new(Health::new(Duration::MAX));
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let config = Serve { address: arguments.address, ..Serve::default() };
-    let server = Server::start(Entrance::of(&config), Arc::clone(&health), metrics)?;
+    let access = Access::of(&config, &pepper)?;
+    let server = Server::start(Entrance::guarded(&config, Arc::clone(&access))?, Arc::clone(&health), metrics)?;
     let (refresher, _findings) = Refresher::start(arguments.known.folders(), pepper.clone(), REFRESH_INTERVAL)?;
     let rooms =
         Rooms { limits: &config.limits, own_reports: &arguments.reports, classify: ClassifyOptions::default(), pepper };
     super::wait_for(async {
         let stop = stop_signal();
         let lake = arguments.known.lake().await?;
+        access.attach(lake.clone());
         server.open(rooms.api(lake, refresher.subscribe(), None)?);
         super::print(&format!("dashboard: {}\n", server.url()))?;
         at_rest(refresher, &health, None, stop).await;
