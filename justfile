@@ -23,6 +23,7 @@ lint:
 # Accepts the snapshots as they are now: read the diff before committing it
 golden:
     INSTA_UPDATE=always cargo test -p claviger-core
+    INSTA_UPDATE=always cargo test --test it reports
 
 # Events per second by room. The side-by-side run is benches/compare/run.py
 bench:

@@ -4,15 +4,23 @@
 
 mod alert;
 mod bench;
+mod bundle;
 mod check_config;
 mod check_lake;
 mod demo;
+mod diagnose;
+mod forecast;
+mod formats;
 mod identity;
 mod incidents;
+mod known;
 mod query;
 mod replay;
+mod report;
 mod run;
+mod serve;
 mod service;
+mod what_if;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use claviger_core::fault::{Blame, Fault};
@@ -32,8 +40,15 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Reads Kafka and keeps the lake up to date until it is told to stop
     Run(run::RunArguments),
+    Serve(serve::ServeArguments),
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
+    Report(report::ReportArguments),
+    Diagnose(diagnose::DiagnoseArguments),
+    WhatIf(what_if::WhatIfArguments),
+    Forecast(forecast::ForecastArguments),
+    Bundle(bundle::BundleArguments),
+    Formats(formats::FormatsArguments),
     CheckLake(check_lake::CheckLakeArguments),
     /// Validates identity snapshots and shows what changed between them
     Identity(identity::Identity),
@@ -65,8 +80,15 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
+        Command::Report(arguments) => report::report(arguments),
+        Command::Diagnose(arguments) => diagnose::run(&arguments),
+        Command::WhatIf(arguments) => what_if::run(&arguments),
+        Command::Forecast(arguments) => forecast::run(&arguments),
+        Command::Bundle(arguments) => bundle::run(&arguments),
+        Command::Formats(arguments) => formats::run(&arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),

@@ -22,6 +22,12 @@ pub mod alert;
 
 pub mod pipeline;
 
+pub mod report;
+
+pub mod diagnose;
+
 pub mod serve;
+
+pub mod postgres;
 
 pub mod demo;

@@ -5,9 +5,9 @@
 //! `admission.rs`, `guard.rs`, `flow.rs`), and its work ends when its reader goes.
 //!
 //! ```text
-//! text ─► text.rs ─► planner ─► plan.rs ──► optimizer ─► sealed.rs ───► flow.rs ─► rows
-//!         size,       names       nodes,       (engine)    every scan     deadline,
-//!         nesting     (catalog)   functions                in a barrier   cuts
+//! text ─► text.rs ─► planner ─► plan.rs ──► growth.rs ─► optimizer ─► sealed.rs ───► flow.rs ─► rows
+//!         size,       names       nodes,      size of       (engine)    every scan     deadline,
+//!         nesting     (catalog)   functions   its values                in a barrier   cuts
 //! ```
 //!
 //! It runs on threads of its own: the engine's work keeps neither HTTP nor ingestion waiting. What it cannot do is stop
@@ -19,6 +19,7 @@ mod catalog;
 mod error;
 mod flow;
 mod functions;
+mod growth;
 mod guard;
 mod hint;
 mod limits;
@@ -30,6 +31,7 @@ mod session;
 pub(crate) mod signals;
 mod tables;
 mod text;
+mod view;
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
@@ -38,9 +40,12 @@ use arrow::datatypes::SchemaRef;
 use claviger_core::access::TenantScope;
 use datafusion::common::metadata::ScalarAndMetadata;
 use datafusion::common::{ParamValues, ScalarValue};
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::MemoryPool;
+use datafusion::execution::{SendableRecordBatchStream, SessionState};
 use datafusion::logical_expr::{LogicalPlan, LogicalPlanBuilder};
 use datafusion::physical_plan::execute_stream;
+use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::visit_relations;
 use futures::FutureExt as _;
@@ -51,12 +56,16 @@ use tokio::time::Instant;
 pub use error::QueryError;
 pub use flow::Cost;
 pub use limits::Limits;
+pub use tables::visible;
+pub(crate) use text::check as check_text;
+pub(crate) use view::{Described, View};
 
 use crate::lake::Lake;
 use admission::{Lane, Ticket};
 use catalog::Named;
 use flow::Work;
 use guard::Guard;
+use plan::Rules;
 use session::Templates;
 use tables::Tables;
 
@@ -159,30 +168,63 @@ impl Queries {
     /// # Errors
     /// When it is refused, not understood, or there is no room for it.
     pub fn run<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, QueryError>> {
-        async move {
-            let shared = &self.0;
-            if question.trust == Trust::Adhoc {
-                text::check(question.sql)?;
-            }
-            shared.guard.admit()?;
-            let lane = match question.trust {
-                Trust::Adhoc => &shared.adhoc,
-                Trust::Own => &shared.own,
-            };
-            let ticket = lane.enter(question.tenants).await?;
-            let deadline = Instant::now() + shared.limits.time;
-            let started = Arc::clone(shared).start(Asked::of(&question), ticket, deadline);
-            let runtime = shared.threads.0.as_ref().expect("taken when the room is dropped only");
-            let planning = AbortOnDrop(runtime.spawn(started));
-            match tokio::time::timeout_at(deadline, planning).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(lost)) => Err(QueryError::failed(&datafusion::error::DataFusionError::ExecutionJoin(
-                    Box::new(lost),
-                ))),
-                Err(_) => Err(QueryError::TooSlow { limit: shared.limits.time }),
-            }
+        self.ask(question, None, Shared::start).boxed()
+    }
+
+    /// As [`Queries::run`], for a client that sees a database's own catalog as well.
+    pub(crate) fn run_with<'a>(
+        &'a self,
+        question: Question<'a>,
+        view: &View,
+    ) -> BoxFuture<'a, Result<Answer, QueryError>> {
+        self.ask(question, Some(view.clone()), Shared::start).boxed()
+    }
+
+    /// Plans and checks a statement whose parameters have no values yet.
+    pub(crate) fn describe<'a>(
+        &'a self,
+        question: Question<'a>,
+        view: &View,
+    ) -> BoxFuture<'a, Result<Described, QueryError>> {
+        self.ask(question, Some(view.clone()), Shared::describe).boxed()
+    }
+
+    /// A database's own catalog, over what a caller may see.
+    pub(crate) fn view(&self, scope: &TenantScope) -> Result<View, QueryError> {
+        let shared = &self.0;
+        let view = shared.templates.furniture().and_then(|furniture| furniture.view(&shared.tables, scope));
+        view.map_err(|error| QueryError::failed(&error))
+    }
+
+    /// Lets a question in, and has its planning done on the room's own threads.
+    async fn ask<T, F>(
+        &self,
+        question: Question<'_>,
+        view: Option<View>,
+        work: impl FnOnce(Arc<Shared>, Asked, Ticket, Instant) -> F,
+    ) -> Result<T, QueryError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, QueryError>> + Send + 'static,
+    {
+        let shared = &self.0;
+        if question.trust == Trust::Adhoc {
+            text::check(question.sql)?;
         }
-        .boxed()
+        shared.guard.admit()?;
+        let lane = match question.trust {
+            Trust::Adhoc => &shared.adhoc,
+            Trust::Own => &shared.own,
+        };
+        let ticket = lane.enter(question.tenants).await?;
+        let deadline = Instant::now() + shared.limits.time;
+        let work = work(Arc::clone(shared), Asked::of(&question, view), ticket, deadline);
+        let runtime = shared.threads.0.as_ref().expect("taken when the room is dropped only");
+        match tokio::time::timeout_at(deadline, AbortOnDrop(runtime.spawn(work))).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(lost)) => Err(QueryError::failed(&DataFusionError::ExecutionJoin(Box::new(lost)))),
+            Err(_) => Err(QueryError::TooSlow { limit: shared.limits.time }),
+        }
     }
 }
 
@@ -192,33 +234,50 @@ struct Asked {
     parameters: ParamValues,
     tenants: TenantScope,
     trust: Trust,
+    view: Option<View>,
 }
 
 impl Asked {
-    fn of(question: &Question<'_>) -> Self {
-        let value = |(name, value): &(String, ScalarValue)| {
-            (name.clone(), ScalarAndMetadata::from(value.clone()))
-        };
+    fn of(question: &Question<'_>, view: Option<View>) -> Self {
+        let value = |(name, value): &(String, ScalarValue)| (name.clone(), ScalarAndMetadata::from(value.clone()));
         Self {
             sql: question.sql.to_owned(),
             parameters: ParamValues::Map(question.parameters.iter().map(value).collect()),
             tenants: question.tenants.clone(),
             trust: question.trust,
+            view,
         }
     }
 }
 
-impl Shared {
-    async fn start(self: Arc<Self>, asked: Asked, ticket: Ticket, deadline: Instant) -> Result<Answer, QueryError> {
-        let began = Instant::now();
-        let visible: Vec<String> = tables::visible(&asked.tenants).map(|table| table.name().to_owned()).collect();
-        let not_understood = |error| QueryError::of_plan(error, &visible);
+impl Asked {
+    /// Names that may be hinted at.
+    fn words(&self) -> Vec<String> {
+        tables::visible(&self.tenants).map(|table| table.name().to_owned()).collect()
+    }
 
+    fn not_understood(&self, error: DataFusionError) -> QueryError {
+        QueryError::of_plan(error, &self.words())
+    }
+}
+
+/// A plan that passed every check, in the session it was made in.
+struct Planned {
+    plan: LogicalPlan,
+    session: SessionContext,
+    state: SessionState,
+    pool: Arc<dyn MemoryPool>,
+    named: Named,
+}
+
+impl Shared {
+    async fn planned(&self, asked: Asked, is_described: bool) -> Result<Planned, QueryError> {
+        let not_understood = |error| asked.not_understood(error);
+        let view = asked.view.as_ref();
         let named = Named::default();
-        let catalogs = catalog::for_caller(&self.tables, &asked.tenants, &named).map_err(not_understood)?;
+        let catalogs = catalog::for_caller(&self.tables, &asked.tenants, &named, view).map_err(not_understood)?;
         let (session, pool) =
-            self.templates.session(asked.trust, &self.limits, catalogs).map_err(not_understood)?;
-        let running = self.guard.watch_over(pool);
+            self.templates.session(asked.trust, view, &self.limits, catalogs).map_err(not_understood)?;
         let state = session.state();
 
         let dialect = state.config_options().sql_parser.dialect;
@@ -226,18 +285,38 @@ impl Shared {
         if asked.trust == Trust::Adhoc {
             text::at_most("names of tables", relations(&statement), RELATIONS_MAX)?;
         }
-        let plan = state.statement_to_plan(statement).await.map_err(not_understood)?;
-        let plan = plan.with_param_values(asked.parameters).map_err(not_understood)?;
-        plan::check(&plan, asked.trust)?;
+        let mut plan = state.statement_to_plan(statement).await.map_err(not_understood)?;
+        if !is_described {
+            plan = plan.with_param_values(asked.parameters.clone()).map_err(not_understood)?;
+        }
+        let extra = self.templates.extra_functions(view);
+        plan::check(&plan, Rules { trust: asked.trust, extra, is_described })?;
+        if asked.trust == Trust::Adhoc {
+            growth::check(&plan)?;
+        }
+        Ok(Planned { plan, session, state, pool, named })
+    }
+
+    async fn describe(self: Arc<Self>, asked: Asked, ticket: Ticket, _: Instant) -> Result<Described, QueryError> {
+        let planned = self.planned(asked, true).await?;
+        drop(ticket);
+        Ok(Described(planned.plan))
+    }
+
+    async fn start(self: Arc<Self>, asked: Asked, ticket: Ticket, deadline: Instant) -> Result<Answer, QueryError> {
+        let began = Instant::now();
+        let (tenants, words) = (asked.tenants.clone(), asked.words());
+        let not_understood = |error| QueryError::of_plan(error, &words);
+        let Planned { plan, session, state, pool, named } = self.planned(asked, false).await?;
+        let running = self.guard.watch_over(pool);
         let plan = self.bounded(plan).map_err(not_understood)?;
         let plan = state.create_physical_plan(&plan).await.map_err(not_understood)?;
-        sealed::check(&plan, &asked.tenants)?;
+        sealed::check(&plan, &tenants)?;
 
         let rows = execute_stream(Arc::clone(&plan), session.task_ctx()).map_err(not_understood)?;
         let tables = std::mem::take(&mut *named.lock().unwrap_or_else(PoisonError::into_inner));
         let cost = Arc::new(Cost::new(began, tables));
-        let work =
-            Work { plan, rows, running, ticket, cost: Arc::clone(&cost), limits: self.limits, deadline };
+        let work = Work { plan, rows, running, ticket, cost: Arc::clone(&cost), limits: self.limits, deadline };
         let rows = work.start();
         Ok(Answer { schema: rows.schema(), rows, cost })
     }
@@ -271,10 +350,7 @@ struct AbortOnDrop<T>(tokio::task::JoinHandle<T>);
 impl<T> Future for AbortOnDrop<T> {
     type Output = Result<T, tokio::task::JoinError>;
 
-    fn poll(
-        mut self: std::pin::Pin<&mut Self>,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Self::Output> {
+    fn poll(mut self: std::pin::Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
         std::pin::Pin::new(&mut self.0).poll(context)
     }
 }

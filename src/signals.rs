@@ -54,6 +54,7 @@ metrics! {
     LATE_ROWS "claviger_detect_late_rows_total" "rows of minutes that were closed already"
     UNWATCHED "claviger_detect_unwatched_minutes_total" "minutes of entities that were not watched: there were too many"
     SUPPRESSED "claviger_detect_suppressed_findings_total" "claims about allowed entities, counted and not told"
+    FAILED_REQUESTS "claviger_serve_failed_requests_total" "HTTP requests that failed for reasons of ours"
     LEFT_OUT_LINES "claviger_telemetry_left_out_lines_total" "log lines left out because they repeated themselves"
 }
 
@@ -353,5 +354,35 @@ impl Watched {
         if let Some(watermark_us) = self.watermark_us {
             gauge!(EVENT_TIME).set(std::time::Duration::from_micros(watermark_us.unsigned_abs()).as_secs_f64());
         }
+    }
+}
+
+/// A request could not be answered, for reasons that its client is not told.
+pub(crate) struct RequestFailed<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) fault: &'a dyn Fault,
+}
+
+impl RequestFailed<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(FAILED_REQUESTS).increment(1);
+        let (id, error, hint) = (self.id, self.fault, self.fault.hint());
+        let reasons: Vec<String> =
+            std::iter::successors(error.source(), |reason| reason.source()).map(ToString::to_string).collect();
+        tracing::warn!(id, %error, reasons = reasons.join(": "), hint, "a request could not be answered");
+    }
+}
+
+/// An endpoint panicked.
+pub(crate) struct RequestPanicked<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) said: &'a str,
+}
+
+impl RequestPanicked<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(FAILED_REQUESTS).increment(1);
+        let (id, said) = (self.id, self.said);
+        tracing::error!(id, said, "an endpoint panicked");
     }
 }

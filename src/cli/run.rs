@@ -4,14 +4,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::serve::{Rooms, at_rest};
 use super::service::serve;
 use super::{Answer, Failure};
 use crate::identity::{Refresher, Sources};
-use crate::serve::Server;
+use crate::lake::Lake;
 use crate::serve::health::Health;
+use crate::serve::{Entrance, Server};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -24,6 +26,15 @@ pub(super) struct RunArguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// What this process does: everything, or only the API and the dashboard over a lake that others fill
+    #[arg(long, value_enum, default_value_t = Role::All)]
+    role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Role {
+    All,
+    Serve,
 }
 
 /// A commit that is this many intervals late means that the lake is stuck.
@@ -35,8 +46,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
     let metrics = crate::telemetry::start(&config.telemetry)?;
 
     let health = Arc::new(Health::new(config.lake.commit_interval_ms.duration() * COMMITS_LATE));
-    let server = Server::start(config.serve.address, Arc::clone(&health), metrics)?;
-    tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "claviger runs");
+    let server = Server::start(Entrance::of(&config.serve), Arc::clone(&health), metrics)?;
+    tracing::info!(url = %server.url(), version = env!("CARGO_PKG_VERSION"), "claviger runs");
 
     let folders = config.identity.dirs.iter().map(PathBuf::from).collect();
     let memory = (!config.identity.memory_dir.is_empty()).then(|| PathBuf::from(&config.identity.memory_dir));
@@ -47,7 +58,13 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
     let runtime = super::runtime()?;
     let result = runtime.block_on(async {
         let stop = stop_signal();
-        serve(&config, pepper, refresher, health, |sink| sink, |events| events, stop).await
+        if arguments.role == Role::Serve {
+            let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
+            server.open(Rooms::of(&config, pepper).api(lake, refresher.subscribe())?);
+            at_rest(refresher, &health, stop).await;
+            return Ok(());
+        }
+        serve(&config, pepper, refresher, health, |api| server.open(api), |sink| sink, |events| events, stop).await
     });
     // A stage that did not end in time may still hold a thread: the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_secs(1));

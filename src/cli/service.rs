@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::Failure;
+use super::serve::Rooms;
 use crate::alert::{Courier, EventStore, LakeEvents, Sinks};
 use crate::detect::{self, Engine, Showing};
 use crate::identity::Refresher;
@@ -22,6 +23,7 @@ use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain
 use crate::pipeline::{
     self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, StageError, any, record_history,
 };
+use crate::serve::api::Api;
 use crate::serve::health::Health;
 use crate::source::kafka::KafkaSource;
 
@@ -30,12 +32,14 @@ pub(super) const BATCHES_WAITING: usize = 4;
 /// Looks of detection that may wait for the courier.
 const FOUND_WAITING: usize = 64;
 
-/// Reads until `stop`. `before_lake` may put something before the lake, and `before_events` before the table of incidents.
+/// Reads until `stop`. `open` is given what the API asks, once there is a lake; `before_lake` may put something before
+/// the lake, and `before_events` before the table of incidents.
 pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     config: &Config,
     pepper: Pepper,
     refresher: Refresher,
     health: Arc<Health>,
+    open: impl FnOnce(Api),
     before_lake: impl FnOnce(LakeSink) -> S,
     before_events: impl FnOnce(LakeEvents) -> E,
     stop: impl Future<Output = ()>,
@@ -49,6 +53,7 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     };
 
     let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
+    open(Rooms::of(config, pepper.clone()).api(lake.clone(), refresher.subscribe())?);
     let watch = Box::new(Watch::new(config.detect.options()));
     let mut stop = std::pin::pin!(stop);
     let (watch, _rows) = tokio::select! {

@@ -50,7 +50,7 @@ impl Fault for LakeError {
             Self::BadLocation { .. } => "give a folder, or a URL whose storage this build supports".to_owned(),
             Self::Missing { .. } => "check the path; `claviger replay` or `claviger run` creates a lake".to_owned(),
             Self::Refused { .. } => {
-                "one SELECT over events, rejects, entity_minutes, identity_history, findings, incidents and gaps; `select * from information_schema.columns` lists what they hold".to_owned()
+                "one SELECT over events, rejects, entity_minutes, identity_history, directory_keys, directory_routes, findings, incidents and gaps; `select * from information_schema.columns` lists what they hold".to_owned()
             }
             Self::Unreadable { .. } | Self::UnreadableLog { .. } | Self::Query { .. } => {
                 "check that the storage is reachable and the table complete".to_owned()

@@ -41,9 +41,12 @@ pub(super) fn log_statistics(table: TableName) -> &'static [&'static str] {
         TableName::Rejects => &["ingested_at", "partition", "offset", "reason"],
         TableName::EntityMinutes => &["minute", "entity_kind", "entity"],
         TableName::IdentityHistory => &["at", "kind", "id"],
+        TableName::DirectoryKeys => &["as_of", "tenant_id", "key_id"],
+        TableName::DirectoryRoutes => &["as_of"],
         TableName::Findings => &["from_at", "detector", "entity", "tenant_id"],
         TableName::Incidents => &["at", "sequence", "event", "incident_id"],
         TableName::Gaps => &["declared_at", "partition", "begin", "end"],
+        TableName::SavedQueries => &["at"],
     }
 }
 

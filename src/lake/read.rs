@@ -13,17 +13,21 @@ use futures::future::BoxFuture;
 
 use super::Lake;
 use super::error::LakeError;
+use super::log;
 use super::table::Table;
 
 /// Operators that hold more than this spill to the temporary folder.
 const MEMORY_BYTES_MAX: usize = 512 << 20;
 
 impl Lake {
-    /// Every table, at its newest version.
+    /// Every table, at its newest version. A lake of an earlier version lacks the newer ones until it is written to.
     pub(super) async fn tables(&self) -> Result<Vec<Table>, LakeError> {
         let mut tables = Vec::with_capacity(TableName::ALL.len());
-        for name in TableName::ALL {
-            tables.push(self.table(*name).await?);
+        for &name in TableName::ALL {
+            let log_store = self.log_store(name)?;
+            if log::newest_commit(name, log_store.object_store(None).as_ref()).await?.is_some() {
+                tables.push(self.table(name).await?);
+            }
         }
         Ok(tables)
     }

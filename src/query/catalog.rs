@@ -16,9 +16,11 @@ use datafusion::logical_expr::TableType;
 
 use super::barrier::Barrier;
 use super::tables::{Sight, Tables, sight, visible};
+use super::view::View;
 
 pub(super) const CATALOG: &str = "claviger";
 pub(super) const SCHEMA: &str = "public";
+const PG_SCHEMA: &str = "pg_catalog";
 
 /// The tables that a question named, with their versions, in the order they were opened.
 pub(super) type Named = Arc<Mutex<Vec<(TableName, u64)>>>;
@@ -30,15 +32,19 @@ struct Visible {
     named: Named,
 }
 
-/// A catalog of its own for one question.
+/// A catalog of its own for one question; with a database's own tables for clients that look for them.
 pub(super) fn for_caller(
     tables: &Arc<Tables>,
     scope: &TenantScope,
     named: &Named,
+    view: Option<&View>,
 ) -> Result<Arc<dyn CatalogProviderList>, DataFusionError> {
     let schema = Visible { tables: Arc::clone(tables), scope: scope.clone(), named: Arc::clone(named) };
     let catalog = MemoryCatalogProvider::new();
     catalog.register_schema(SCHEMA, Arc::new(schema))?;
+    if let Some(view) = view {
+        catalog.register_schema(PG_SCHEMA, Arc::clone(&view.0))?;
+    }
     let list = MemoryCatalogProviderList::new();
     list.register_catalog(CATALOG.to_owned(), Arc::new(catalog));
     Ok(Arc::new(list))

@@ -3,6 +3,8 @@
 //! The plan is judged as the planner made it, before the optimizer: that one already evaluates constants, and so would
 //! run the very functions that are to be refused.
 
+use std::collections::HashSet;
+
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
 use datafusion::common::tree_node::{TreeNode as _, TreeNodeRecursion};
@@ -21,9 +23,19 @@ const SUBQUERIES_MAX: usize = 32;
 const EXPRESSIONS_MAX: usize = 20_000;
 const PATTERN_BYTES_MAX: usize = 500;
 
+/// By what a plan is judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules<'a> {
+    pub(super) trust: Trust,
+    /// Functions that may be called beside those of the list.
+    pub(super) extra: Option<&'a HashSet<String>>,
+    /// Whether parameters may still lack their values: the plan is described and not run.
+    pub(super) is_described: bool,
+}
+
 /// Refuses what only a careless or hostile person asks for. Our own reports are refused only what would change things.
-pub(super) fn check(plan: &LogicalPlan, trust: Trust) -> std::result::Result<(), QueryError> {
-    let mut tally = Tally { trust, nodes: 0, joins: 0, subqueries: 0, expressions: 0 };
+pub(super) fn check(plan: &LogicalPlan, rules: Rules<'_>) -> std::result::Result<(), QueryError> {
+    let mut tally = Tally { rules, nodes: 0, joins: 0, subqueries: 0, expressions: 0 };
     plan.apply_with_subqueries(|node| tally.node(node)).map(drop).map_err(unwrapped)
 }
 
@@ -39,15 +51,15 @@ fn forbid<T>(what: impl Into<String>) -> Result<T> {
     Err(refuse(QueryError::Forbidden { what: what.into() }))
 }
 
-struct Tally {
-    trust: Trust,
+struct Tally<'a> {
+    rules: Rules<'a>,
     nodes: usize,
     joins: usize,
     subqueries: usize,
     expressions: usize,
 }
 
-impl Tally {
+impl Tally<'_> {
     fn node(&mut self, node: &LogicalPlan) -> Result<TreeNodeRecursion> {
         self.nodes += 1;
         match node {
@@ -77,7 +89,7 @@ impl Tally {
             LogicalPlan::Copy(_) => return forbid("COPY"),
             LogicalPlan::RecursiveQuery(_) => return forbid("a recursive query"),
         }
-        if self.trust == Trust::Adhoc {
+        if self.rules.trust == Trust::Adhoc {
             at_most("steps in its plan", self.nodes, NODES_MAX).map_err(refuse)?;
             at_most("joins", self.joins, JOINS_MAX).map_err(refuse)?;
             at_most("subqueries", self.subqueries, SUBQUERIES_MAX).map_err(refuse)?;
@@ -90,7 +102,7 @@ impl Tally {
         self.expressions += 1;
         at_most("expressions", self.expressions, EXPRESSIONS_MAX).map_err(refuse)?;
         match expr {
-            Expr::ScalarFunction(call) => scalar(call)?,
+            Expr::ScalarFunction(call) => scalar(call, self.rules.extra)?,
             Expr::AggregateFunction(call) => aggregate(call)?,
             Expr::WindowFunction(call) => window(call)?,
             Expr::Cast(cast) => castable(cast.field.data_type())?,
@@ -99,7 +111,7 @@ impl Tally {
             Expr::BinaryExpr(binary) if is_regex(binary.op) => pattern(&binary.right)?,
             Expr::ScalarVariable(..) => return forbid("a variable"),
             Expr::HigherOrderFunction(_) | Expr::Lambda(_) | Expr::LambdaVariable(_) => return forbid("a lambda"),
-            Expr::Placeholder(placeholder) => {
+            Expr::Placeholder(placeholder) if !self.rules.is_described => {
                 return Err(refuse(QueryError::NotUnderstood {
                     message: format!("the parameter {} has no value", placeholder.id),
                     hint: "give every parameter a value".to_owned(),
@@ -111,9 +123,9 @@ impl Tally {
     }
 }
 
-fn scalar(call: &ScalarFunction) -> Result<()> {
+fn scalar(call: &ScalarFunction, extra: Option<&HashSet<String>>) -> Result<()> {
     let name = call.func.name();
-    if !functions::is_scalar_allowed(name) {
+    if !functions::is_scalar_allowed(name) && !extra.is_some_and(|extra| extra.contains(name)) {
         return forbid(format!("the function `{name}`"));
     }
     match call.args.get(1) {

@@ -26,7 +26,8 @@ pub(super) fn cannot_fail(condition: &Expr) -> bool {
             )
         }
         Expr::InList(list) => {
-            matches!(list.expr.as_ref(), Expr::Column(_)) && list.list.iter().all(|item| matches!(item, Expr::Literal(..)))
+            matches!(list.expr.as_ref(), Expr::Column(_))
+                && list.list.iter().all(|item| matches!(item, Expr::Literal(..)))
         }
         _ => false,
     }

@@ -1,6 +1,7 @@
 //! The engine's session for one question: a runtime of its own, the caller's catalog, and the functions it may call.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, OnceLock};
 
 use datafusion::catalog::CatalogProviderList;
 use datafusion::common::config::Dialect;
@@ -12,6 +13,7 @@ use datafusion::execution::{FunctionRegistry as _, SessionState, SessionStateBui
 use datafusion::prelude::{SessionConfig, SessionContext};
 
 use super::catalog::{CATALOG, SCHEMA};
+use super::view::{Furniture, View};
 use super::{Limits, Trust, functions};
 
 /// The states that questions start from: making one registers every function, so it is done once for each trust.
@@ -19,6 +21,8 @@ use super::{Limits, Trust, functions};
 pub(super) struct Templates {
     adhoc: SessionState,
     own: SessionState,
+    /// Made when the first PostgreSQL client comes.
+    furniture: OnceLock<Furniture>,
 }
 
 impl Templates {
@@ -26,13 +30,27 @@ impl Templates {
         let own = SessionStateBuilder::new().with_config(config(limits)).with_default_features().build();
         let mut adhoc = own.clone();
         restrict(&mut adhoc);
-        Self { adhoc, own }
+        Self { adhoc, own, furniture: OnceLock::new() }
+    }
+
+    pub(super) fn furniture(&self) -> Result<&Furniture, DataFusionError> {
+        if let Some(made) = self.furniture.get() {
+            return Ok(made);
+        }
+        let made = Furniture::over(&self.adhoc)?;
+        Ok(self.furniture.get_or_init(|| made))
+    }
+
+    /// What a PostgreSQL client may call beside the allow-list.
+    pub(super) fn extra_functions(&self, view: Option<&View>) -> Option<&HashSet<String>> {
+        view.and_then(|_| self.furniture.get()).map(|furniture| &furniture.functions)
     }
 
     /// A session for one question, and the pool that its operators draw from.
     pub(super) fn session(
         &self,
         trust: Trust,
+        view: Option<&View>,
         limits: &Limits,
         catalogs: Arc<dyn CatalogProviderList>,
     ) -> Result<(SessionContext, Arc<dyn MemoryPool>), DataFusionError> {
@@ -40,13 +58,12 @@ impl Templates {
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::OsTmpDirectory)
             .with_max_temp_directory_size(limits.spill_bytes);
-        let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::clone(&pool))
-            .with_disk_manager_builder(disk)
-            .build_arc()?;
-        let template = match trust {
-            Trust::Adhoc => &self.adhoc,
-            Trust::Own => &self.own,
+        let runtime =
+            RuntimeEnvBuilder::new().with_memory_pool(Arc::clone(&pool)).with_disk_manager_builder(disk).build_arc()?;
+        let template = match (view, trust) {
+            (Some(_), _) => &self.furniture()?.template,
+            (None, Trust::Adhoc) => &self.adhoc,
+            (None, Trust::Own) => &self.own,
         };
         let state = SessionStateBuilder::new_from_existing(template.clone())
             .with_runtime_env(runtime)

@@ -48,7 +48,11 @@ impl Ended {
     pub(super) fn emit(&self) {
         gauge!(RUNNING).decrement(1.0);
         counter!(ENDED).increment(1);
-        tracing::debug!(rows = self.rows, took_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX), "query over");
+        tracing::debug!(
+            rows = self.rows,
+            took_ms = u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            "query over"
+        );
     }
 }
 

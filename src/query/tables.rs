@@ -32,15 +32,20 @@ pub(super) enum Sight {
 
 pub(super) const fn sight(table: TableName) -> Sight {
     match table {
-        TableName::Events | TableName::EntityMinutes | TableName::Findings | TableName::Incidents => {
-            Sight::Tenant { column: "tenant_id" }
+        TableName::Events
+        | TableName::EntityMinutes
+        | TableName::DirectoryKeys
+        | TableName::Findings
+        | TableName::Incidents
+        | TableName::SavedQueries => Sight::Tenant { column: "tenant_id" },
+        TableName::Rejects | TableName::IdentityHistory | TableName::DirectoryRoutes | TableName::Gaps => {
+            Sight::Operator
         }
-        TableName::Rejects | TableName::IdentityHistory | TableName::Gaps => Sight::Operator,
     }
 }
 
 /// The tables that a caller may name.
-pub(super) fn visible(scope: &TenantScope) -> impl Iterator<Item = TableName> {
+pub fn visible(scope: &TenantScope) -> impl Iterator<Item = TableName> {
     let is_operator = *scope == TenantScope::All;
     TableName::ALL.iter().copied().filter(move |table| is_operator || sight(*table) != Sight::Operator)
 }
@@ -63,26 +68,35 @@ struct Held {
 /// One lake's tables.
 #[derive(Debug)]
 pub(super) struct Tables {
-    lake: Lake,
+    /// `None` where only names matter.
+    lake: Option<Lake>,
     held: Vec<(TableName, Mutex<Option<Held>>)>,
 }
 
 impl Tables {
     pub(super) fn new(lake: Lake) -> Self {
-        Self { lake, held: TableName::ALL.iter().map(|name| (*name, Mutex::new(None))).collect() }
+        Self { lake: Some(lake), held: TableName::ALL.iter().map(|name| (*name, Mutex::new(None))).collect() }
+    }
+
+    /// Tables that cannot be opened.
+    pub(super) const fn none() -> Self {
+        Self { lake: None, held: Vec::new() }
     }
 
     /// The table at a version that was the newest within the last second.
     pub(super) fn newest(&self, name: TableName) -> BoxFuture<'_, Result<Fresh, DataFusionError>> {
         async move {
-            let (_, held) = self.held.iter().find(|(held, _)| *held == name).expect("every table has its place");
+            let place = self.held.iter().find(|(held, _)| *held == name);
+            let (Some(lake), Some((_, held))) = (&self.lake, place) else {
+                return Err(DataFusionError::Internal(format!("there is no lake to open `{name}` in")));
+            };
             let mut held = held.lock().await;
             let renewed = match held.take() {
                 Some(held) if held.looked_at.elapsed() < FRESH_FOR => held,
                 Some(old) if old.refreshes < REFRESHES_A_HANDLE && old.looked_at.elapsed() < FOLLOWED_FOR => {
                     old.followed().await?
                 }
-                _ => Held::opened(self.lake.table(name).await.map_err(external)?).await?,
+                _ => Held::opened(lake.table(name).await.map_err(external)?).await?,
             };
             Ok(held.insert(renewed).fresh.clone())
         }

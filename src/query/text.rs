@@ -13,11 +13,11 @@ const TEXT_BYTES_MAX: usize = 128 << 10;
 const TOKENS_MAX: usize = 30_000;
 const LITERAL_BYTES_MAX: usize = 4 << 10;
 /// Operators and keywords: each can be one level of a tree that leans to the left.
-const STEPS_MAX: usize = 3_000;
+const STEPS_MAX: usize = 1_500;
 const PARENTHESES_MAX: usize = 40;
 
 /// Whether the text is small and flat enough to be parsed.
-pub(super) fn check(sql: &str) -> Result<(), QueryError> {
+pub(crate) fn check(sql: &str) -> Result<(), QueryError> {
     at_most("bytes of text", sql.len(), TEXT_BYTES_MAX)?;
     let tokens = Tokenizer::new(&PostgreSqlDialect {}, sql).tokenize().map_err(|error| QueryError::NotUnderstood {
         message: error.to_string(),
@@ -29,7 +29,9 @@ pub(super) fn check(sql: &str) -> Result<(), QueryError> {
         match token {
             Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
             Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
-            Token::SingleQuotedString(text) | Token::EscapedStringLiteral(text) | Token::NationalStringLiteral(text) => {
+            Token::SingleQuotedString(text)
+            | Token::EscapedStringLiteral(text)
+            | Token::NationalStringLiteral(text) => {
                 at_most("bytes in one literal", text.len(), LITERAL_BYTES_MAX)?;
             }
             Token::DollarQuotedString(text) => {

@@ -5,15 +5,20 @@
 mod support;
 
 mod alert;
+mod api;
 mod canary;
 mod chaos;
 mod command_line;
 mod demo;
 mod detect;
+mod diagnose;
 mod identity;
 mod kafka;
 mod lake;
 mod pipeline;
+mod postgres;
+mod query;
 mod replay;
+mod reports;
 mod serve;
 mod telemetry;

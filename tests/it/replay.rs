@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/first-cause");
+pub(crate) const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/first-cause");
 
 /// Replays `files` of `folder` into its lake; the answer as JSON.
-fn replay(folder: &Path, files: &[&str], input: &[u8]) -> Value {
+pub(crate) fn replay(folder: &Path, files: &[&str], input: &[u8]) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
     command.current_dir(folder).args(["replay", "--json", "--lake", "lake", "--identity"]);
     command.arg(format!("{FIXTURES}/identity")).args(files);
@@ -28,7 +28,7 @@ fn query(folder: &Path, sql: &str) -> Value {
     serde_json::from_slice(&answer.stdout).unwrap()
 }
 
-fn log() -> Vec<u8> {
+pub(crate) fn log() -> Vec<u8> {
     std::fs::read(format!("{FIXTURES}/access.ndjson")).unwrap()
 }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use claviger::serve::health::Health;
-use claviger::serve::{ServeError, Server};
+use claviger::serve::{Entrance, ServeError, Server};
+use claviger_core::config::Serve;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use crate::support::wait_for;
@@ -20,11 +21,16 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
+/// Any free port of this machine, and everybody on it let in.
+pub(crate) fn entrance() -> Entrance {
+    Entrance::of(&Serve { address: "127.0.0.1:0".parse().expect("an address"), ..Serve::default() })
+}
+
 fn start(health: &Arc<Health>) -> Server {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     metrics::with_local_recorder(&recorder, || metrics::counter!("claviger_test_rows_total").increment(3));
-    Server::start("127.0.0.1:0".parse().expect("an address"), Arc::clone(health), handle).expect("a server")
+    Server::start(entrance(), Arc::clone(health), handle).expect("a server")
 }
 
 #[test]
@@ -55,13 +61,16 @@ fn metrics_are_rendered_in_the_prometheus_format() {
     let server = start(&Arc::new(Health::new(Duration::from_secs(1))));
     let metrics = get(server.address(), "/metrics");
     assert!(metrics.contains("claviger_test_rows_total 3"), "{metrics}");
-    assert!(get(server.address(), "/secrets").starts_with("HTTP/1.1 404"));
+    let before_the_lake_is_open = get(server.address(), "/v1/sql");
+    assert!(before_the_lake_is_open.starts_with("HTTP/1.1 503"), "{before_the_lake_is_open}");
+    assert!(before_the_lake_is_open.contains("retry-after: 2"), "{before_the_lake_is_open}");
 }
 
 #[test]
 fn an_address_that_others_can_reach_is_refused() {
     let handle = PrometheusBuilder::new().build_recorder().handle();
     let health = Arc::new(Health::new(Duration::from_secs(1)));
-    let refused = Server::start("0.0.0.0:0".parse().expect("an address"), health, handle);
+    let entrance = Entrance { address: "0.0.0.0:0".parse().expect("an address"), ..entrance() };
+    let refused = Server::start(entrance, health, handle);
     assert!(matches!(refused, Err(ServeError::Exposed { .. })));
 }

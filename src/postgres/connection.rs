@@ -1,0 +1,254 @@
+//! One connection: its caller, its view of the catalog, and its statements.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use claviger_core::access::Caller;
+use datafusion::arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::error::DataFusionError;
+use datafusion::sql::sqlparser::ast::Statement;
+use datafusion_postgres::arrow_pg::datatypes::arrow_schema_to_pg_fields;
+use datafusion_postgres::arrow_pg::encode_recordbatch;
+use datafusion_postgres::pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
+use datafusion_postgres::pgwire::api::portal::{Format, Portal};
+use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
+use datafusion_postgres::pgwire::api::results::{FieldInfo, QueryResponse, Response};
+use datafusion_postgres::pgwire::api::stmt::QueryParser;
+use datafusion_postgres::pgwire::api::store::PortalStore;
+use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, PgWireServerHandlers, Type};
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
+use futures::{Sink, StreamExt as _};
+use tokio::time::Instant;
+
+use super::fixed::{self, Fixed};
+use super::{House, parameters, refusal};
+use crate::query::{Described, QueryError, Question, Trust, View};
+
+/// What the protocol's library asks of a connection.
+pub(super) struct Connection {
+    session: Arc<Session>,
+    cancel: Arc<DefaultCancelHandler>,
+}
+
+/// The state of one connection.
+pub(super) struct Session {
+    house: Arc<House>,
+    guest: OnceLock<Guest>,
+    /// As the client set it.
+    timeout: Mutex<Option<Duration>>,
+}
+
+/// Who is connected, and what it sees of the catalog: the same for as long as it stays, since clients ask for the
+/// numbers of tables in one query and use them in the next.
+struct Guest {
+    caller: Caller,
+    view: View,
+}
+
+impl Connection {
+    pub(super) fn new(house: Arc<House>) -> Self {
+        let cancel = Arc::new(DefaultCancelHandler::new(Arc::clone(&house.cancels)));
+        Self { session: Arc::new(Session { house, guest: OnceLock::new(), timeout: Mutex::new(None) }), cancel }
+    }
+}
+
+impl PgWireServerHandlers for Connection {
+    fn simple_query_handler(&self) -> Arc<impl SimpleQueryHandler> {
+        Arc::clone(&self.session)
+    }
+
+    fn extended_query_handler(&self) -> Arc<impl ExtendedQueryHandler> {
+        Arc::new(Extended(Arc::clone(&self.session)))
+    }
+
+    fn startup_handler(&self) -> Arc<impl datafusion_postgres::pgwire::api::auth::StartupHandler> {
+        Arc::clone(&self.session)
+    }
+
+    fn cancel_handler(&self) -> Arc<impl CancelHandler> {
+        Arc::clone(&self.cancel)
+    }
+}
+
+/// A statement, ready to be asked.
+#[derive(Clone)]
+pub(super) enum Prepared {
+    Fixed(Fixed),
+    Query { sql: String, described: Arc<Described>, types: Vec<Option<DataType>> },
+}
+
+impl Session {
+    pub(super) fn house(&self) -> &House {
+        &self.house
+    }
+
+    pub(super) fn admit(&self, caller: Caller) -> PgWireResult<()> {
+        let view = self.house.queries.view(&caller.tenants).map_err(|error| refusal::of_query(&error))?;
+        self.guest.set(Guest { caller, view }).map_err(|_| refusal::fatal("08P01", "already connected"))
+    }
+
+    fn guest(&self) -> PgWireResult<&Guest> {
+        self.guest.get().ok_or_else(|| refusal::fatal("28000", "not connected yet"))
+    }
+
+    /// The statements of a text, rewritten into the engine's words.
+    fn statements(&self, text: &str) -> PgWireResult<Vec<Statement>> {
+        crate::query::check_text(text).map_err(|error| refusal::of_query(&error))?;
+        self.house.parser.parse(text).map_err(|error| refusal::error("42601", &error.to_string()))
+    }
+
+    fn answered(&self, fixed: &Fixed) -> PgWireResult<Response> {
+        if let Fixed::Timeout(timeout) = fixed {
+            *self.timeout.lock().unwrap_or_else(PoisonError::into_inner) = *timeout;
+        }
+        fixed.response()
+    }
+
+    async fn ask(&self, sql: &str, parameters: &[(String, ScalarValue)], format: &Format) -> PgWireResult<Response> {
+        let Guest { caller, view } = self.guest()?;
+        let timeout = *self.timeout.lock().unwrap_or_else(PoisonError::into_inner);
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let question = Question { sql, parameters, tenants: &caller.tenants, trust: Trust::Adhoc };
+        let answer = in_time(deadline, self.house.queries.run_with(question, view)).await?;
+        let answer = answer.map_err(|error| refusal::of_query(&error))?;
+        let fields = Arc::new(arrow_schema_to_pg_fields(&answer.schema, format, None)?);
+        let shape = Arc::clone(&fields);
+        let batches = futures::stream::unfold(Some(answer.rows), move |rows| async move {
+            let mut rows = rows?;
+            match in_time(deadline, rows.next()).await {
+                Ok(next) => next.map(|batch| (batch.map_err(of_rows), Some(rows))),
+                Err(late) => Some((Err(late), None)),
+            }
+        });
+        let rows = batches.flat_map(move |batch| {
+            let rows: Vec<PgWireResult<_>> = match batch {
+                Ok(batch) => encode_recordbatch(Arc::clone(&shape), batch).collect(),
+                Err(error) => vec![Err(error)],
+            };
+            futures::stream::iter(rows)
+        });
+        Ok(Response::Query(QueryResponse::new(fields, Box::pin(rows))))
+    }
+}
+
+fn of_rows(error: DataFusionError) -> PgWireError {
+    refusal::of_query(&QueryError::of_rows(error))
+}
+
+/// What the work yields, unless the client's own time limit comes first.
+async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> PgWireResult<T> {
+    match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, work)
+            .await
+            .map_err(|_| refusal::error("57014", "canceling statement due to statement timeout")),
+        None => Ok(work.await),
+    }
+}
+
+#[async_trait]
+impl SimpleQueryHandler for Session {
+    async fn do_query<C>(&self, _client: &mut C, query: &str) -> PgWireResult<Vec<Response>>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore,
+        C::Error: std::fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        let mut responses = Vec::new();
+        let mut questions = 0;
+        for statement in self.statements(query)? {
+            responses.push(match fixed::recognized(&statement)? {
+                Some(fixed) => self.answered(&fixed)?,
+                None => {
+                    // Answers are read after the last one has begun: several would wait for each other's places.
+                    questions += 1;
+                    if questions > 1 {
+                        return Err(refusal::error("0A000", "one query at a time, please"));
+                    }
+                    self.ask(&statement.to_string(), &[], &Format::UnifiedText).await?
+                }
+            });
+        }
+        if responses.is_empty() {
+            responses.push(Response::EmptyQuery);
+        }
+        Ok(responses)
+    }
+}
+
+/// Statements that are prepared first: parsed once, described, bound, and then executed.
+#[derive(Clone)]
+pub(super) struct Extended(Arc<Session>);
+
+#[async_trait]
+impl QueryParser for Extended {
+    type Statement = Prepared;
+
+    async fn parse_sql<C>(&self, _client: &C, sql: &str, _types: &[Option<Type>]) -> PgWireResult<Option<Prepared>>
+    where
+        C: ClientInfo + Unpin + Send + Sync,
+    {
+        let mut statements = self.0.statements(sql)?.into_iter();
+        let Some(statement) = statements.next() else { return Ok(None) };
+        if statements.next().is_some() {
+            return Err(refusal::error("42601", "a prepared statement is one statement"));
+        }
+        if let Some(fixed) = fixed::recognized(&statement)? {
+            return Ok(Some(Prepared::Fixed(fixed)));
+        }
+        let sql = statement.to_string();
+        let Guest { caller, view } = self.0.guest()?;
+        let question = Question { sql: &sql, parameters: &[], tenants: &caller.tenants, trust: Trust::Adhoc };
+        let described =
+            self.0.house.queries.describe(question, view).await.map_err(|error| refusal::of_query(&error))?;
+        let types = parameters::types(described.plan())?;
+        Ok(Some(Prepared::Query { sql, described: Arc::new(described), types }))
+    }
+
+    fn get_parameter_types(&self, statement: &Prepared) -> PgWireResult<Vec<Type>> {
+        match statement {
+            Prepared::Fixed(_) => Ok(Vec::new()),
+            Prepared::Query { types, .. } => parameters::wire_types(types),
+        }
+    }
+
+    fn get_result_schema(&self, statement: &Prepared, format: Option<&Format>) -> PgWireResult<Vec<FieldInfo>> {
+        match statement {
+            Prepared::Fixed(fixed) => Ok(fixed.fields()),
+            Prepared::Query { described, .. } => arrow_schema_to_pg_fields(
+                described.plan().schema().as_arrow(),
+                format.unwrap_or(&Format::UnifiedText),
+                None,
+            ),
+        }
+    }
+}
+
+#[async_trait]
+impl ExtendedQueryHandler for Extended {
+    type Statement = Prepared;
+    type QueryParser = Self;
+
+    fn query_parser(&self) -> Arc<Self> {
+        Arc::new(self.clone())
+    }
+
+    async fn do_query<C>(&self, _client: &mut C, portal: &Portal<Prepared>, _max_rows: usize) -> PgWireResult<Response>
+    where
+        C: ClientInfo + ClientPortalStore + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::PortalStore: PortalStore<Statement = Prepared>,
+        C::Error: std::fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        match &portal.statement.statement {
+            Prepared::Fixed(fixed) => self.0.answered(fixed),
+            Prepared::Query { sql, types, .. } => {
+                let values = parameters::values(portal, types)?;
+                self.0.ask(sql, &values, &portal.result_column_format).await
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The beginning of a connection: who comes, and by what proof.
+//!
+//! The password travels as it is (the lake's side keeps only a keyed hash of it, which no challenge can be made of), so
+//! where TLS is configured, a connection without it is not even asked.
+
+use async_trait::async_trait;
+use claviger_core::access::{Caller, Scope};
+use datafusion_postgres::pgwire::api::auth::{
+    DefaultServerParameterProvider, StartupHandler, finish_authentication, protocol_negotiation,
+    save_startup_parameters_to_metadata,
+};
+use datafusion_postgres::pgwire::api::{
+    ClientInfo, ConnectionGuard, ConnectionHandle, METADATA_USER, PgWireConnectionState, PidSecretKeyGenerator as _,
+};
+use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
+use datafusion_postgres::pgwire::messages::startup::Authentication;
+use datafusion_postgres::pgwire::messages::{PgWireBackendMessage, PgWireFrontendMessage};
+use futures::{Sink, SinkExt as _};
+use std::sync::Arc;
+
+use super::connection::Session;
+use super::refusal;
+
+#[async_trait]
+impl StartupHandler for Session {
+    async fn on_startup<C>(&self, client: &mut C, message: PgWireFrontendMessage) -> PgWireResult<()>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::Error: std::fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        match message {
+            PgWireFrontendMessage::Startup(startup) => {
+                if self.house().is_tls_required && !client.is_secure() {
+                    return Err(refusal::fatal("28000", "this server wants TLS: connect with sslmode=require"));
+                }
+                protocol_negotiation(client, &startup).await?;
+                save_startup_parameters_to_metadata(client, &startup);
+                match self.house().door.anybody() {
+                    Some(caller) => self.welcome(client, caller).await,
+                    None => {
+                        client.set_state(PgWireConnectionState::AuthenticationInProgress);
+                        let question = PgWireBackendMessage::Authentication(Authentication::CleartextPassword);
+                        Ok(client.send(question).await?)
+                    }
+                }
+            }
+            PgWireFrontendMessage::PasswordMessageFamily(answer) => {
+                let password = answer.into_password()?.password;
+                let user = client.metadata().get(METADATA_USER).cloned().unwrap_or_default();
+                match self.house().door.authenticate(&user, &password).await {
+                    Some(caller) => self.welcome(client, caller).await,
+                    None => Err(PgWireError::InvalidPassword(user)),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Session {
+    async fn welcome<C>(&self, client: &mut C, caller: Caller) -> PgWireResult<()>
+    where
+        C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
+        C::Error: std::fmt::Debug,
+        PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
+    {
+        if !caller.scopes.holds(Scope::Query) {
+            return Err(refusal::fatal("42501", "this token may not ask SQL: it lacks the scope `query`"));
+        }
+        self.admit(caller)?;
+        let house = self.house();
+        let (pid, key) = house.keys.generate(client);
+        client.set_pid_and_secret_key(pid, key);
+        let (pid, key) = client.pid_and_secret_key();
+        let (handle, guard) = house.cancels.register(pid, key);
+        client.session_extensions().insert::<Arc<ConnectionHandle>>(handle);
+        client.session_extensions().insert::<ConnectionGuard>(guard);
+        let mut parameters = DefaultServerParameterProvider::default();
+        parameters.is_superuser = false;
+        parameters.default_transaction_read_only = true;
+        finish_authentication(client, &parameters).await
+    }
+}

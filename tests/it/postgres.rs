@@ -1,0 +1,211 @@
+//! The PostgreSQL port, asked by the clients that people have.
+
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use claviger::postgres::{Door, OpenDoor, Postgres, PostgresError};
+use claviger_core::access::{Caller, Proof, Scope, Scopes, TenantScope};
+use serde_json::Value;
+
+use super::query::tenants::{self, CANARY, OWN};
+use super::support::in_ci;
+
+const ASK: &str = "tests/services/ask_postgres.py";
+const PASSWORD: &str = "correct horse";
+
+/// One password for the tenant, another for one who may not ask.
+struct TwoTokens;
+
+#[async_trait]
+impl Door for TwoTokens {
+    fn anybody(&self) -> Option<Caller> {
+        None
+    }
+
+    async fn authenticate(&self, user: &str, password: &str) -> Option<Caller> {
+        let scopes: Scopes = match password {
+            PASSWORD => [Scope::Query].into_iter().collect(),
+            "for reports" => [Scope::Report].into_iter().collect(),
+            _ => return None,
+        };
+        let tenants = TenantScope::One(OWN.to_owned());
+        Some(Caller { name: user.to_owned(), proof: Proof::Token, scopes, tenants })
+    }
+}
+
+async fn serve(door: Arc<dyn Door>) -> (tempfile::TempDir, Postgres) {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = tenants::write(folder.path(), true).await;
+    let listener = Postgres::start("127.0.0.1:0".parse().unwrap(), tenants::queries(lake), door, None).unwrap();
+    (folder, listener)
+}
+
+fn is_there(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    assert!(found || !in_ci(), "CI tests with the real client: install {program}");
+    found
+}
+
+fn psql(listener: &Postgres, password: &str, commands: &[&str]) -> Output {
+    let mut psql = Command::new("psql");
+    psql.args(["-X", "-q", "-A", "-t", "-h", "127.0.0.1", "-U", "somebody", "-d", "claviger"]);
+    psql.args(["-p", &listener.address().port().to_string()]);
+    psql.env("PGPASSWORD", password).env("PGCONNECT_TIMEOUT", "20").env_remove("PGSSLMODE");
+    for command in commands {
+        psql.args(["-c", command]);
+    }
+    psql.output().unwrap()
+}
+
+fn told(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn psql_lists_tables_and_columns_and_sees_one_tenant() {
+    if !is_there("psql") {
+        return;
+    }
+    let (_folder, listener) = serve(Arc::new(TwoTokens)).await;
+    let count = psql(&listener, PASSWORD, &["select count(*) from events"]);
+    assert_eq!(told(&count).trim(), "20");
+
+    let tables = told(&psql(&listener, PASSWORD, &["\\dt"]));
+    for table in ["events", "entity_minutes", "findings", "incidents"] {
+        assert!(tables.contains(table), "{table} is not in:\n{tables}");
+    }
+    assert!(!tables.contains("rejects") && !tables.contains("identity_history"), "{tables}");
+    let relations = told(&psql(&listener, PASSWORD, &["\\d"]));
+    assert!(relations.contains("events") && !relations.contains("ERROR"), "{relations}");
+    let columns = told(&psql(&listener, PASSWORD, &["\\d events"]));
+    assert!(columns.contains("tenant_id") && columns.contains("latency_us") && !columns.contains("ERROR"), "{columns}");
+
+    let all = told(&psql(&listener, PASSWORD, &["select * from events", "select * from entity_minutes"]));
+    assert!(all.contains("path-1") && !all.contains(CANARY), "{all}");
+    let hidden = told(&psql(&listener, PASSWORD, &["select * from rejects"]));
+    assert!(hidden.contains("ERROR") && hidden.contains("the tables are events"), "{hidden}");
+    let oracle = told(&psql(&listener, PASSWORD, &["select count(*) from events where 10 / latency_us >= 0"]));
+    assert_eq!(oracle.trim(), "20");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changes_something_or_is_not_on_the_list_is_refused() {
+    if !is_there("psql") {
+        return;
+    }
+    let (_folder, listener) = serve(Arc::new(OpenDoor)).await;
+    for refused in [
+        "delete from events",
+        "create table x (a int)",
+        "copy events to stdout",
+        "set role postgres",
+        "set datafusion.execution.batch_size = 1",
+        "select pg_read_file('/etc/passwd')",
+        "select pg_sleep(100)",
+        "select repeat('x', 1500000000)",
+        "explain analyze select * from events",
+        "prepare x as select 1",
+        "listen x",
+    ] {
+        let answer = told(&psql(&listener, "", &[refused]));
+        assert!(answer.contains("ERROR"), "{refused}: {answer}");
+    }
+    for accepted in [
+        "begin",
+        "set application_name = 'x'",
+        "set statement_timeout = 1000",
+        "set timezone to 'UTC'",
+        "show server_version",
+        "show transaction isolation level",
+        "discard all",
+        "select version()",
+        "select current_database(), current_schema()",
+        "explain select * from events",
+    ] {
+        let answer = told(&psql(&listener, "", &[accepted]));
+        assert!(!answer.contains("ERROR"), "{accepted}: {answer}");
+    }
+    assert_eq!(told(&psql(&listener, "", &["begin; select count(*) from events; commit"])).trim(), "60");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_comes_in_without_a_token_that_may_ask() {
+    if !is_there("psql") {
+        return;
+    }
+    let (_folder, listener) = serve(Arc::new(TwoTokens)).await;
+    for (password, message) in [("wrong", "authentication failed"), ("for reports", "lacks the scope")] {
+        let answer = psql(&listener, password, &["select 1"]);
+        assert!(!answer.status.success());
+        assert!(told(&answer).contains(message), "{}", told(&answer));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn beyond_loopback_it_wants_tls_and_a_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let queries = tenants::queries(tenants::write(folder.path(), true).await);
+    let everywhere = "0.0.0.0:0".parse().unwrap();
+    for door in [Arc::new(OpenDoor) as Arc<dyn Door>, Arc::new(TwoTokens)] {
+        let refused = Postgres::start(everywhere, queries.clone(), door, None);
+        assert!(matches!(refused, Err(PostgresError::Exposed { .. })));
+    }
+}
+
+/// Prepared statements, bound values, transactions, errors: what drivers make of SQL.
+#[tokio::test(flavor = "multi_thread")]
+async fn psycopg_and_asyncpg_work_as_they_do_elsewhere() {
+    let python = std::env::var("CLAVIGER_TEST_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let is_able = Command::new(&python).args(["-c", "import asyncpg, psycopg"]).output();
+    if !is_able.is_ok_and(|output| output.status.success()) {
+        assert!(!in_ci(), "CI tests with the real drivers: {python} lacks asyncpg or psycopg");
+        return;
+    }
+    let (_folder, listener) = serve(Arc::new(TwoTokens)).await;
+    let port = listener.address().port().to_string();
+    let output = tokio::task::spawn_blocking(move || {
+        Command::new(python).args([ASK, &port, "somebody", PASSWORD]).output().unwrap()
+    });
+    let output = output.await.unwrap();
+    assert!(output.status.success(), "{}", told(&output));
+    let answers: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let psycopg = &answers["psycopg"];
+    assert_eq!(psycopg["count"], 20, "{answers:#}");
+    assert_eq!(psycopg["injected"], 0, "{answers:#}");
+    assert_eq!(psycopg["since"], 20, "{answers:#}");
+    assert_eq!(psycopg["names"], serde_json::json!(["event_at", "path", "latency_us", "alternatives"]));
+    assert_eq!(psycopg["delete"], "42501", "{answers:#}");
+    assert_eq!(psycopg["hint"], "did you mean `tenant_id`?", "{answers:#}");
+    assert_eq!(psycopg["division"], "22000", "{answers:#}");
+    assert_eq!(psycopg["after_errors"], 1, "{answers:#}");
+
+    let asyncpg = &answers["asyncpg"];
+    assert_eq!(asyncpg["count"], 20, "{answers:#}");
+    assert_eq!(asyncpg["in_transaction"], 20, "{answers:#}");
+    assert_eq!(asyncpg["types"], serde_json::json!(["str", "int", "datetime", "list"]), "{answers:#}");
+}
+
+/// As Grafana's PostgreSQL source asks, its macros expanded.
+#[tokio::test(flavor = "multi_thread")]
+async fn grafanas_panels_and_its_query_builder_are_answered() {
+    if !is_there("psql") {
+        return;
+    }
+    let (_folder, listener) = serve(Arc::new(OpenDoor)).await;
+    for sql in [
+        "SELECT floor(extract(epoch from event_at)/300)*300 AS \"time\", cause AS metric, count(*) AS value \
+         FROM events WHERE event_at BETWEEN '2026-11-24T00:00:00Z' AND '2026-11-25T00:00:00Z' GROUP BY 1, 2 ORDER BY 1",
+        "SELECT date_bin('5 minutes', event_at, timestamp '2000-01-01') AS time, count(*) FROM events GROUP BY 1 ORDER BY 1",
+        "select quote_ident(table_name) as \"table\" from information_schema.tables \
+         where quote_ident(table_schema) not in ('information_schema', 'pg_catalog') order by 1",
+        "select quote_ident(column_name) as \"column\", data_type as \"type\" from information_schema.columns \
+         where quote_ident(table_name) = 'events'",
+        "SELECT current_setting('server_version_num')::int/100 as version",
+    ] {
+        let answer = told(&psql(&listener, "", &[sql]));
+        let is_answered = !answer.contains("ERROR") && !answer.trim().is_empty();
+        assert!(is_answered, "{sql}:\n{answer}");
+    }
+}
