@@ -9,17 +9,21 @@ mod check_config;
 mod check_lake;
 mod demo;
 mod diagnose;
+mod export;
 mod forecast;
 mod formats;
 mod identity;
 mod incidents;
 mod known;
 mod query;
+mod recording;
 mod replay;
 mod report;
 mod run;
 mod serve;
 mod service;
+mod token;
+mod verify;
 mod what_if;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -50,11 +54,15 @@ enum Command {
     Bundle(bundle::BundleArguments),
     Formats(formats::FormatsArguments),
     CheckLake(check_lake::CheckLakeArguments),
+    /// Takes records out of a lake so that others can check them
+    Export(export::Export),
+    Verify(verify::VerifyArguments),
     /// Validates identity snapshots and shows what changed between them
     Identity(identity::Identity),
     /// Tries the places where alerts go
     Alert(alert::Alert),
     Incidents(incidents::IncidentsArguments),
+    Token(token::TokenArguments),
     Bench(bench::Bench),
     /// Prints a completion script for your shell
     #[command(after_help = "Example: claviger completions bash > /etc/bash_completion.d/claviger")]
@@ -90,9 +98,12 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::Bundle(arguments) => bundle::run(&arguments),
         Command::Formats(arguments) => formats::run(&arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),
         Command::Incidents(arguments) => incidents::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions { shell } => {
             let mut command = Arguments::command();

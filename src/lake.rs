@@ -7,6 +7,7 @@
 //! in the commit path, and never deletes a file that is younger than a week.
 
 mod audit;
+mod chain;
 mod durable;
 mod encode;
 mod error;
@@ -14,11 +15,14 @@ mod incidents;
 mod layout;
 mod log;
 mod maintain;
+mod proofs;
 mod read;
 mod saved;
 mod schema;
 mod stats;
 mod table;
+mod tokens;
+mod trail;
 mod writer;
 
 use std::collections::HashMap;
@@ -35,12 +39,16 @@ use deltalake::protocol::{DeltaOperation, SaveMode};
 use url::Url;
 
 pub use audit::{LakeReport, StreamReport, audit};
+pub use chain::Appended;
 pub use durable::{DurableFiles, Sync};
 pub use encode::{EncodedFile, Encoder, FileLimits};
 pub use error::LakeError;
 pub use incidents::IncidentTable;
 pub use maintain::{Maintenance, compact, maintain, tidy, vacuum};
+pub use proofs::Proofs;
 pub use table::Table;
+pub use tokens::TokenTable;
+pub use trail::Pinned;
 pub(crate) use writer::trimmed;
 pub use writer::{Signal, Writer, WriterOptions};
 

@@ -15,10 +15,19 @@ pub mod geography;
 pub mod lake;
 
 pub mod query;
+pub mod signing;
+
+pub mod audit;
+
+pub mod export;
+
+pub mod verify;
 
 pub mod detect;
 
 pub mod alert;
+
+pub mod access;
 
 pub mod pipeline;
 

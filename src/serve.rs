@@ -7,14 +7,18 @@
 //! Who asks is said by a [`Gate`](gate::Gate), what they may by [`Authorized`](authorized::Authorized). Refuses to
 //! listen beyond loopback without authentication and TLS, unless told that a proxy before it does both.
 
+pub mod admission;
 pub mod api;
 mod ask;
+mod audit;
+pub mod audited;
 pub mod authorized;
 mod bridge;
 mod catalog;
 mod dashboard;
 mod describe;
 mod diagnose;
+mod exports;
 pub mod extract;
 pub mod gate;
 pub mod headers;
@@ -23,8 +27,10 @@ pub mod limits;
 pub mod problem;
 mod queries;
 mod reports;
+mod session;
 mod sql;
 pub mod table;
+pub mod tls;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
@@ -43,6 +49,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use admission::Admission;
 use api::Api;
 use bridge::Bridge;
 use gate::{Gate, OpenGate};
@@ -50,6 +57,9 @@ use headers::Encrypted;
 use health::Health;
 use limits::{HEAD_BYTES_MAX, HEADER_BYTES_MAX, Limiter};
 use problem::{Kind, Problem};
+use tls::{Certificate, TlsError};
+
+use crate::access::Access;
 
 /// How long requests in progress may take once the server is to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -64,7 +74,7 @@ const WORKER_STACK_BYTES: usize = 8 << 20;
 #[derive(Clone)]
 pub struct Entrance {
     pub address: SocketAddr,
-    pub tls: Option<RustlsConfig>,
+    pub tls: Option<Certificate>,
     pub gate: Arc<dyn Gate>,
     /// A proxy before the service speaks TLS and authenticates.
     pub insecure_behind_proxy: bool,
@@ -83,6 +93,20 @@ impl Entrance {
             insecure_behind_proxy: behind_proxy,
             limits: config.limits.clone(),
         }
+    }
+
+    /// As the configuration says, with `access` to ask who comes.
+    ///
+    /// # Errors
+    /// The certificate cannot be used.
+    pub fn guarded(config: &Serve, access: Arc<Access>) -> Result<Self, TlsError> {
+        let tls = match config.encrypts() {
+            true => Some(Certificate::load(&config.tls_certificate, &config.tls_key)?),
+            false => None,
+        };
+        let behind_proxy = config.insecure_behind_proxy;
+        let encrypted = tls.is_some() || behind_proxy;
+        Ok(Self { tls, gate: Arc::new(Admission { access, behind_proxy, encrypted }), ..Self::of(config) })
     }
 
     fn check(&self) -> Result<(), ServeError> {
@@ -137,7 +161,11 @@ impl Server {
             .layer(from_fn(limits::short_url))
             .layer(from_fn_with_state(Encrypted(entrance.tls.is_some()), headers::secure));
         let stop = axum_server::Handle::new();
-        let (handle, tls) = (stop.clone(), entrance.tls.clone());
+        let (handle, tls) = (stop.clone(), entrance.tls.as_ref().map(Certificate::listener));
+        if let Some(certificate) = entrance.tls.clone() {
+            // Ends with the workers.
+            drop(workers.spawn(certificate.follow()));
+        }
         let thread = std::thread::Builder::new()
             .name("serve".to_owned())
             .spawn(move || door.block_on(answer(listener, tls, router, handle)))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use claviger_core::config::{Config, ConfigError, Serve};
+use claviger_core::config::{Config, ConfigError};
 use claviger_core::identity::Directory;
 use claviger_core::refine::Refiner;
 use claviger_core::secret::Pepper;
@@ -15,6 +15,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use super::run::stop_signal;
 use super::service::serve;
 use super::{Answer, Failure};
+use crate::access::Access;
 use crate::demo::DemoError;
 use crate::demo::alarms::Hearing;
 use crate::demo::company::{AI_PREFIX, Instant, LIVE_PREFIX, TEST_PREFIX};
@@ -23,6 +24,7 @@ use crate::demo::run::{Options, Seat, Voice};
 use crate::demo::watched::Watched;
 use crate::identity::Refresher;
 use crate::lake::Lake;
+use crate::serve::api::Api;
 use crate::serve::health::Health;
 use crate::serve::{Entrance, ServeError, Server};
 
@@ -83,8 +85,10 @@ async fn pipeline(seat: Seat) -> Result<(), Failure> {
     Box::pin(remember_a_past(&config, &pepper, seat.past, directory)).await?;
     let health = Arc::new(Health::new(LATE));
     health.directory_loaded();
-    let server = listen(&config.serve, &health, &metrics)?;
-    let open = |api| {
+    let access = Access::of(&config.serve, &pepper)?;
+    let server = listen(Entrance::guarded(&config.serve, Arc::clone(&access))?, &health, &metrics)?;
+    let open = |api: Api| {
+        access.attach(api.lake.clone());
         server.open(api);
         // Nobody else says it.
         _ = seat.dashboard.set(server.url());
@@ -101,9 +105,8 @@ async fn pipeline(seat: Seat) -> Result<(), Failure> {
 }
 
 /// The configured port, or any other if that is taken.
-fn listen(config: &Serve, health: &Arc<Health>, metrics: &PrometheusHandle) -> Result<Server, ServeError> {
+fn listen(entrance: Entrance, health: &Arc<Health>, metrics: &PrometheusHandle) -> Result<Server, ServeError> {
     let start = |entrance| Server::start(entrance, Arc::clone(health), metrics.clone());
-    let entrance = Entrance::of(config);
     match start(entrance.clone()) {
         Err(ServeError::Unusable { .. }) => start(Entrance { address: (entrance.address.ip(), 0).into(), ..entrance }),
         started => started,

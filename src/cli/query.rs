@@ -29,7 +29,7 @@ use crate::query::{Limits, Queries, QueryError, Question, Trust};
   claviger query --lake ./lake --tenant acme \"select * from events\"   what that tenant sees
 
 Tables: events, rejects, entity_minutes, identity_history, directory_keys, directory_routes, findings, incidents,
-gaps.")]
+gaps, audit.")]
 pub(super) struct QueryArguments {
     /// Folder or URL of the lake
     #[arg(long, value_name = "DIR")]

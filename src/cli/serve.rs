@@ -14,9 +14,11 @@ use metrics_exporter_prometheus::PrometheusBuilder;
 use tokio::sync::watch;
 
 use super::known::Known;
+use super::recording::Recording;
 use super::run::stop_signal;
 use super::{Answer, Failure};
 use crate::diagnose::Diagnoser;
+use crate::export::Exports;
 use crate::identity::Refresher;
 use crate::lake::Lake;
 use crate::query::Queries;
@@ -55,19 +57,31 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<Answer, Failure> {
     super::wait_for(async {
         let stop = stop_signal();
         let lake = arguments.known.lake().await?;
-        server.open(rooms.api(lake, refresher.subscribe())?);
+        server.open(rooms.api(lake, refresher.subscribe(), None)?);
         super::print(&format!("dashboard: {}\n", server.url()))?;
-        at_rest(refresher, &health, stop).await;
+        at_rest(refresher, &health, None, stop).await;
         Ok(Answer::Yes)
     })?
 }
 
 /// What a service does that reads no topic: it follows the identity directory until it is told to stop.
-pub(super) async fn at_rest(refresher: Refresher, health: &Health, stop: impl Future<Output = ()>) {
+pub(super) async fn at_rest(
+    refresher: Refresher,
+    health: &Health,
+    exports: Option<Exports>,
+    stop: impl Future<Output = ()>,
+) {
     health.directory_loaded();
     health.assigned(0);
+    let export = async {
+        match exports {
+            Some(exports) => exports.work().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
         () = refresher.run() => {}
+        () = export => {}
         () = stop => {}
     }
 }
@@ -87,15 +101,23 @@ impl<'a> Rooms<'a> {
         Self { limits: &config.serve.limits, own_reports: &config.reports.dir, classify, pepper }
     }
 
-    pub(super) fn api(self, lake: Lake, directory: watch::Receiver<Arc<Directory>>) -> Result<Api, Failure> {
+    pub(super) fn api(
+        self,
+        lake: Lake,
+        directory: watch::Receiver<Arc<Directory>>,
+        recording: Option<&Recording>,
+    ) -> Result<Api, Failure> {
         let own_reports = (!self.own_reports.is_empty()).then(|| Path::new(self.own_reports));
+        let queries = Queries::new(lake.clone(), query_limits(self.limits))?;
         Ok(Api {
-            queries: Queries::new(lake.clone(), query_limits(self.limits))?,
+            diagnoser: Diagnoser::new(lake.clone(), queries.clone(), self.classify),
+            queries,
             reports: Arc::new(Reports::load(own_reports)?),
-            diagnoser: Diagnoser::new(lake.clone(), self.classify),
             pepper: self.pepper,
             lake,
             directory,
+            audit: recording.map(|recording| recording.audit.clone()),
+            exports: recording.and_then(|recording| recording.exports.clone()),
         })
     }
 }

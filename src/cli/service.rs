@@ -1,6 +1,7 @@
 //! What `run` and `demo` share: the whole service, wired.
 
 use std::future::Future;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use claviger_core::config::{Config, Lake as LakeConfig, Millis};
@@ -11,10 +12,12 @@ use claviger_core::lake::CompactionLimits;
 use claviger_core::minutes::minutes;
 use claviger_core::refine::Refiner;
 use claviger_core::secret::Pepper;
+use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::Failure;
+use super::recording::Recording;
 use super::serve::Rooms;
 use crate::alert::{Courier, EventStore, LakeEvents, Sinks};
 use crate::detect::{self, Engine, Showing};
@@ -53,7 +56,9 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     };
 
     let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
-    open(Rooms::of(config, pepper.clone()).api(lake.clone(), refresher.subscribe())?);
+    let recording = Recording::begin(config, &lake).await?;
+    let exports = recording.exports.clone();
+    open(Rooms::of(config, pepper.clone()).api(lake.clone(), refresher.subscribe(), Some(&recording))?);
     let watch = Box::new(Watch::new(config.detect.options()));
     let mut stop = std::pin::pin!(stop);
     let (watch, _rows) = tokio::select! {
@@ -74,6 +79,14 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     let directory = refresher.subscribe();
     let history = Box::pin(record_history(lake.clone(), refresher.subscribe()));
     let sink = before_lake(LakeSink::new(lake.clone(), writer, signals));
+    let mut beside: Vec<(_, BoxFuture<'static, Result<(), AnyFault>>)> = vec![
+        ("identity", Box::pin(endless(refresher.run()))),
+        ("identity history", history),
+        ("maintenance", Box::pin(endless(maintenance))),
+    ];
+    if let Some(exports) = exports {
+        beside.push(("exports", Box::pin(endless(exports.work()))));
+    }
     let parts = Parts::<Refiner, Showing<S>, Directory> {
         source: {
             let kafka = config.kafka.clone();
@@ -90,14 +103,12 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
             ("detection", Box::pin(detect::detect(Engine::new(watch), shows_out, found_in))),
             ("alerts", Box::pin(courier.run(found_out))),
         ],
-        beside: vec![
-            ("identity", Box::pin(endless(refresher.run()))),
-            ("identity history", history),
-            ("maintenance", Box::pin(endless(maintenance))),
-        ],
+        beside,
         health,
     };
-    pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from)
+    let flowed = pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from);
+    let recorded = recording.finish(config.pipeline.shutdown_limit_ms).await;
+    flowed.and(recorded)
 }
 
 /// Work that mends its own failures, and ends only with the flow.

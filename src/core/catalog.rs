@@ -5,7 +5,9 @@
 
 use arrow::datatypes::{DataType, Field};
 
+use crate::access::rows::meaning_of_token_column;
 use crate::alert::{meaning_of_finding_column, meaning_of_incident_column};
+use crate::audit::meaning_of_audit_column;
 use crate::event::Column;
 use crate::identity::{meaning_of_directory_key_column, meaning_of_directory_route_column, meaning_of_history_column};
 use crate::lake::{PARTITION_COLUMN, TableName, meaning_of_gap_column};
@@ -39,6 +41,8 @@ impl TableName {
             Self::Incidents => "one event in the life of an incident: opened, told, acknowledged, resolved",
             Self::Gaps => "a range of offsets that was never read, and why",
             Self::SavedQueries => "one query that somebody saved, changed or took away",
+            Self::Tokens => "one event in the life of an access token: made, used, replaced, revoked",
+            Self::Audit => "one access to the service: who did what, to whose rows, with what outcome",
         }
     }
 
@@ -75,6 +79,8 @@ impl TableName {
             Self::Incidents => meaning_of_incident_column(name),
             Self::Gaps => meaning_of_gap_column(name),
             Self::SavedQueries => meaning_of_saved_column(name),
+            Self::Tokens => meaning_of_token_column(name),
+            Self::Audit => meaning_of_audit_column(name),
         }
     }
 }

@@ -10,6 +10,7 @@ mod alert;
 mod detect;
 mod geography;
 mod layers;
+mod oidc;
 mod secrets;
 mod serve;
 mod units;
@@ -24,6 +25,7 @@ pub use alert::{
 pub use detect::{Detect, DetectorName, Money};
 pub use geography::GeographyFiles;
 pub use layers::VARIABLE_PREFIX;
+pub use oidc::OidcSection;
 pub use secrets::{ClientOptions, SECRET_FILE_PREFIX, Secret};
 pub use serve::{Serve, ServeLimits};
 pub use units::{Bytes, Millis};
@@ -117,6 +119,8 @@ const AUTO: &str = "auto";
 pub struct Secrets {
     pub pepper_file: String,
     pub pepper: Secret,
+    /// PEM file of the Ed25519 key that signs digests and exports; empty for the one beside the lake.
+    pub signing_key_file: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

@@ -18,7 +18,9 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use crate::access::rows::TOKEN_SCHEMA;
 use crate::alert::{FINDING_SCHEMA, INCIDENT_SCHEMA};
+use crate::audit::AUDIT_SCHEMA;
 use crate::event::{ColumnKind, Events};
 use crate::identity::{DIRECTORY_KEY_SCHEMA, DIRECTORY_ROUTE_SCHEMA, IDENTITY_HISTORY_SCHEMA};
 use crate::minutes::MINUTE_SCHEMA;
@@ -43,6 +45,8 @@ pub enum TableName {
     Incidents,
     Gaps,
     SavedQueries,
+    Tokens,
+    Audit,
 }
 
 /// The text column by which every table is partitioned: a UTC date, `YYYY-MM-DD`. Text, because engines
@@ -61,6 +65,8 @@ impl TableName {
         Self::Incidents,
         Self::Gaps,
         Self::SavedQueries,
+        Self::Tokens,
+        Self::Audit,
     ];
 
     #[must_use]
@@ -76,7 +82,15 @@ impl TableName {
             Self::Incidents => "incidents",
             Self::Gaps => "gaps",
             Self::SavedQueries => "saved_queries",
+            Self::Tokens => "tokens",
+            Self::Audit => "audit",
         }
+    }
+
+    /// Whether no SQL sees it, whoever asks: it says who may ask.
+    #[must_use]
+    pub const fn is_hidden(self) -> bool {
+        matches!(self, Self::Tokens)
     }
 
     /// Columns of the rows as the rooms above make them, without [`PARTITION_COLUMN`].
@@ -93,6 +107,8 @@ impl TableName {
             Self::Incidents => Arc::clone(&INCIDENT_SCHEMA),
             Self::Gaps => Arc::clone(&GAP_SCHEMA),
             Self::SavedQueries => Arc::clone(&SAVED_QUERY_SCHEMA),
+            Self::Tokens => Arc::clone(&TOKEN_SCHEMA),
+            Self::Audit => Arc::clone(&AUDIT_SCHEMA),
         }
     }
 
@@ -106,8 +122,9 @@ impl TableName {
             Self::IdentityHistory => "noticed_as_of",
             Self::DirectoryKeys | Self::DirectoryRoutes => "as_of",
             Self::Findings => "from_at",
-            Self::Incidents | Self::SavedQueries => "at",
+            Self::Incidents | Self::SavedQueries | Self::Audit => "at",
             Self::Gaps => "declared_at",
+            Self::Tokens => "at",
         }
     }
 
@@ -125,6 +142,8 @@ impl TableName {
             Self::Incidents => &["incident_id", "sequence"],
             Self::Gaps => &["topic", "partition", "begin"],
             Self::SavedQueries => &["name", "at"],
+            Self::Tokens => &["token_id", "at"],
+            Self::Audit => &["tenant_id", "seq"],
         }
     }
 }

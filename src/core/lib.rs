@@ -51,6 +51,7 @@ pub mod alert;
 
 pub mod refine;
 
+pub mod audit;
 pub mod saved;
 
 pub mod lake;
@@ -70,5 +71,8 @@ pub mod whatif;
 pub mod forecast;
 
 pub mod formats;
+pub mod trail;
+
+pub mod prove;
 
 pub mod keymisuse;

@@ -32,6 +32,7 @@ const PRUNING_COLUMNS: &[&str] = &[
     "from_at",
     "detector",
     "incident_id",
+    "seq",
 ];
 
 /// Columns whose least and greatest values are written into the log, for skipping whole files.
@@ -47,6 +48,8 @@ pub(super) fn log_statistics(table: TableName) -> &'static [&'static str] {
         TableName::Incidents => &["at", "sequence", "event", "incident_id"],
         TableName::Gaps => &["declared_at", "partition", "begin", "end"],
         TableName::SavedQueries => &["at"],
+        TableName::Tokens => &["at"],
+        TableName::Audit => &["at", "tenant_id", "seq"],
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) enum Sight {
     Tenant { column: &'static str },
     /// No column names a tenant: only who may see every tenant sees it.
     Operator,
+    /// No SQL sees it, whoever asks.
+    Nobody,
 }
 
 pub(super) const fn sight(table: TableName) -> Sight {
@@ -38,16 +40,23 @@ pub(super) const fn sight(table: TableName) -> Sight {
         | TableName::Findings
         | TableName::Incidents
         | TableName::SavedQueries => Sight::Tenant { column: "tenant_id" },
-        TableName::Rejects | TableName::IdentityHistory | TableName::DirectoryRoutes | TableName::Gaps => {
-            Sight::Operator
-        }
+        TableName::Rejects
+        | TableName::IdentityHistory
+        | TableName::DirectoryRoutes
+        | TableName::Gaps
+        | TableName::Audit => Sight::Operator,
+        TableName::Tokens => Sight::Nobody,
     }
 }
 
 /// The tables that a caller may name.
 pub fn visible(scope: &TenantScope) -> impl Iterator<Item = TableName> {
     let is_operator = *scope == TenantScope::All;
-    TableName::ALL.iter().copied().filter(move |table| is_operator || sight(*table) != Sight::Operator)
+    TableName::ALL.iter().copied().filter(move |table| match sight(*table) {
+        Sight::Tenant { .. } => true,
+        Sight::Operator => is_operator,
+        Sight::Nobody => false,
+    })
 }
 
 /// A table at one version.

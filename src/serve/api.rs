@@ -9,7 +9,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::{StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::{Router, routing};
+use axum::{Extension, Router, routing};
 use claviger_core::config::{Bytes, ServeLimits};
 use claviger_core::identity::Directory;
 use claviger_core::secret::Pepper;
@@ -20,13 +20,16 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::audited::{announced, audited, named};
 use super::authorized::Sealed;
 use super::gate::{Gate, identify};
 use super::headers::same_site;
 use super::limits::{BODY_BYTES_MAX, Limiter, hold};
 use super::problem::{Kind, Problem};
-use super::{catalog, dashboard, describe, diagnose, queries, reports, sql, table};
+use super::{audit, catalog, dashboard, describe, diagnose, exports, queries, reports, session, sql, table};
+use crate::audit::AuditLog;
 use crate::diagnose::Diagnoser;
+use crate::export::Exports;
 use crate::lake::Lake;
 use crate::query::{Limits, Queries};
 use crate::report::Reports;
@@ -43,16 +46,23 @@ pub struct Api {
     pub lake: Lake,
     /// The identity directory as it is now.
     pub directory: watch::Receiver<Arc<Directory>>,
+    /// Where accesses are put on record; `None` records none.
+    pub audit: Option<AuditLog>,
+    /// Exports that are asked for over HTTP; `None` makes none.
+    pub exports: Option<Exports>,
 }
 
 /// Every endpoint: one line a noun.
 fn endpoints() -> OpenApiRouter<Sealed> {
     OpenApiRouter::with_openapi(describe::document())
+        .merge(session::router())
         .merge(sql::router())
         .merge(reports::router())
         .merge(diagnose::router())
         .merge(catalog::router())
         .merge(queries::router())
+        .merge(audit::router())
+        .merge(exports::router())
 }
 
 /// What one query may cost, as configured.
@@ -79,6 +89,7 @@ pub fn openapi() -> OpenApi {
 /// The endpoints with everything that stands before them: whoever comes is known, within limits, and no other site's.
 pub(super) fn router(api: Api, gate: Arc<dyn Gate>, limiter: Limiter) -> Router {
     let (endpoints, _described) = endpoints().split_for_parts();
+    let log = api.audit.clone();
     let document = openapi().to_json().expect("the document is made of texts and numbers");
     let document = move || async move { ([(header::CONTENT_TYPE, "application/json")], document) };
     let compressed = CompressionLayer::new()
@@ -90,9 +101,13 @@ pub(super) fn router(api: Api, gate: Arc<dyn Gate>, limiter: Limiter) -> Router 
         .fallback(unknown)
         .method_not_allowed_fallback(not_offered)
         .layer(compressed)
+        .layer(from_fn_with_state(log.clone(), announced))
         .layer(from_fn_with_state(limiter, hold))
         .layer(from_fn(same_site))
+        .layer(Extension(Arc::clone(&gate)))
+        .layer(from_fn(named))
         .layer(from_fn_with_state(gate, identify))
+        .layer(from_fn_with_state(log, audited))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .merge(files)

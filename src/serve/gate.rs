@@ -3,7 +3,6 @@
 //! Promises that an endpoint finds either a [`Caller`] or nobody, and then refuses. Checks no proof itself: a [`Gate`]
 //! does, and where callers are not asked for any, [`OpenGate`] takes whoever stands on this machine.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -14,6 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 use claviger_core::access::Caller;
 use futures::future::BoxFuture;
 
+use super::admission::{Admission, sent};
 use super::problem::{Kind, Problem};
 
 /// Finds out who sends a request.
@@ -23,6 +23,11 @@ pub trait Gate: Send + Sync + 'static {
 
     /// `None` is somebody who says nothing; an error is a proof that does not hold.
     fn caller<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Option<Caller>, Problem>>;
+
+    /// Where people sign in, if they can.
+    fn admission(&self) -> Option<&Admission> {
+        None
+    }
 }
 
 /// Lets everybody in, with every right: for loopback, or behind a proxy that asks.
@@ -40,7 +45,7 @@ impl Gate for OpenGate {
     /// A page of another site can have its own name resolved to 127.0.0.1 and then read answers as if they were its
     /// own (DNS rebinding); the name it calls us by gives it away.
     fn caller<'a>(&'a self, head: &'a Parts) -> BoxFuture<'a, Result<Option<Caller>, Problem>> {
-        let known = self.behind_proxy || host(head).is_some_and(names_this_machine);
+        let known = self.behind_proxy || sent(head).is_to_loopback();
         Box::pin(async move { if known { Ok(Some(Caller::local())) } else { Err(foreign_name()) } })
     }
 }
@@ -51,19 +56,7 @@ pub(super) fn host(head: &Parts) -> Option<&str> {
     named.or_else(|| head.uri.authority().map(axum::http::uri::Authority::as_str))
 }
 
-fn names_this_machine(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
-    let lower = name.to_ascii_lowercase();
-    lower == "localhost"
-        || lower.ends_with(".localhost")
-        || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn foreign_name() -> Problem {
+pub(super) fn foreign_name() -> Problem {
     Problem::new(
         Kind::Forbidden,
         "without authentication the service answers only to the names of this machine",

@@ -1,12 +1,11 @@
 //! What every answer tells browsers, and what browsers must tell before anything is changed.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
-use super::gate;
-use super::problem::{Kind, Problem};
+use super::admission::{cross_site, sent};
 
 /// Pages load from their own origin only, are framed by nobody, and make no HTML from text.
 pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
@@ -14,7 +13,6 @@ pub const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'
     form-action 'self'; require-trusted-types-for 'script'; trusted-types default";
 
 const STRICT_TRANSPORT_SECURITY: &str = "max-age=31536000";
-const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
 /// Whether the service speaks TLS itself, or a proxy before it does.
 #[derive(Clone, Copy, Debug)]
@@ -42,28 +40,13 @@ pub(super) async fn secure(State(encrypted): State<Encrypted>, request: Request,
     response
 }
 
-/// Lets nothing be changed by a page of another site. Programs send neither header, and carry no cookie that could be
-/// used behind somebody's back.
+/// Lets nothing be changed by a page of another site. Programs send none of a browser's headers, and carry no cookie that
+/// could be used behind somebody's back.
 pub(super) async fn same_site(request: Request, next: Next) -> Response {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let (head, body) = request.into_parts();
-    if reads || from_our_own_pages(&head.headers, gate::host(&head)) {
+    let sent = sent(&head);
+    if sent.only_reads || !sent.is_foreign() {
         return next.run(Request::from_parts(head, body)).await;
     }
-    Problem::new(
-        Kind::CrossSite,
-        "a page of another site sent this request",
-        "use the dashboard under the address that it was opened from",
-    )
-    .into_response()
-}
-
-fn from_our_own_pages(headers: &HeaderMap, host: Option<&str>) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let fetched = text(SEC_FETCH_SITE).is_none_or(|site| matches!(site, "same-origin" | "none"));
-    let origin = text("origin").is_none_or(|origin| {
-        let named = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
-        named.is_some() && named == host
-    });
-    fetched && origin
+    cross_site().into_response()
 }

@@ -5,6 +5,7 @@
 
 use arrow::datatypes::Schema;
 use claviger_core::alert::{FINDING_SCHEMA, INCIDENT_SCHEMA, meaning_of_finding_column, meaning_of_incident_column};
+use claviger_core::audit::{AUDIT_SCHEMA, meaning_of_audit_column};
 use claviger_core::catalog::type_name;
 use claviger_core::event::{Column, Events};
 use claviger_core::identity::{
@@ -52,4 +53,5 @@ fn the_stored_schemas_are_those_of_the_code() {
     );
     check("finding.json", &described("findings", &FINDING_SCHEMA, meaning_of_finding_column));
     check("incident.json", &described("incidents", &INCIDENT_SCHEMA, meaning_of_incident_column));
+    check("audit.json", &described("audit", &AUDIT_SCHEMA, meaning_of_audit_column));
 }

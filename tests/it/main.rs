@@ -4,14 +4,17 @@
 
 mod support;
 
+mod access;
 mod alert;
 mod api;
+mod audit;
 mod canary;
 mod chaos;
 mod command_line;
 mod demo;
 mod detect;
 mod diagnose;
+mod export;
 mod identity;
 mod kafka;
 mod lake;

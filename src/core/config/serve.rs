@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bytes, ConfigError, Millis};
+use super::{Bytes, ConfigError, Millis, OidcSection};
+use crate::access::exposure::{Exposed, Guard, Listening, guard};
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +14,8 @@ pub struct Serve {
     pub tls_certificate: String,
     pub tls_key: String,
     pub insecure_behind_proxy: bool,
+    pub require_authentication: bool,
+    pub oidc: OidcSection,
     pub limits: ServeLimits,
 }
 
@@ -45,20 +48,33 @@ impl Serve {
         !self.tls_certificate.is_empty()
     }
 
-    /// What types cannot carry. Whether anybody is asked who they are is known only once tokens are read, and checked
-    /// by the server itself.
+    /// Whether callers are asked who they are.
+    ///
+    /// # Errors
+    /// What they say could be read on the way.
+    pub fn guard(&self) -> Result<Guard, Exposed> {
+        guard(&Listening {
+            address: self.address,
+            must_ask: self.require_authentication || !self.oidc.issuer.is_empty(),
+            has_tls: self.encrypts(),
+            is_behind_proxy: self.insecure_behind_proxy,
+        })
+    }
+
+    /// What types cannot carry.
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         let wrong = |key: &str, why: &str| Err(ConfigError::wrong(key, why));
         if self.tls_certificate.is_empty() != self.tls_key.is_empty() {
             return wrong("serve.tls_certificate", "and `serve.tls_key` belong together: set both or none");
         }
-        if !self.address.ip().is_loopback() && !self.encrypts() && !self.insecure_behind_proxy {
+        if self.guard().is_err() {
             return wrong(
                 "serve.address",
                 "is one that others can reach: set `serve.tls_certificate` and `serve.tls_key`, or say with \
                  `serve.insecure_behind_proxy` that a proxy before it speaks TLS",
             );
         }
+        self.oidc.rules()?;
         let limits = &self.limits;
         for (key, rate) in
             [("requests_per_second", limits.requests_per_second), ("requests_burst", limits.requests_burst)]
