@@ -51,6 +51,7 @@ use tokio::time::Instant;
 pub use error::QueryError;
 pub use flow::Cost;
 pub use limits::Limits;
+pub use tables::visible;
 
 use crate::lake::Lake;
 use admission::{Lane, Ticket};

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Field};
 
 use crate::alert::{meaning_of_finding_column, meaning_of_incident_column};
 use crate::event::Column;
-use crate::identity::meaning_of_history_column;
+use crate::identity::{meaning_of_directory_key_column, meaning_of_directory_route_column, meaning_of_history_column};
 use crate::lake::{PARTITION_COLUMN, TableName, meaning_of_gap_column};
 use crate::minutes::meaning_of_minute_column;
 use crate::reject::meaning_of_reject_column;
@@ -32,6 +32,8 @@ impl TableName {
             Self::Rejects => "one frame, or part of one, that no decoder could read",
             Self::EntityMinutes => "what one key, source, tenant, route or gateway did in one minute, by cause",
             Self::IdentityHistory => "one change of a key, principal, tenant or grant",
+            Self::DirectoryKeys => "one key, as one version of the identity directory knew it",
+            Self::DirectoryRoutes => "one route, as one version of the identity directory knew it",
             Self::Findings => "one claim of a detector",
             Self::Incidents => "one event in the life of an incident: opened, told, acknowledged, resolved",
             Self::Gaps => "a range of offsets that was never read, and why",
@@ -65,6 +67,8 @@ impl TableName {
             Self::Rejects => meaning_of_reject_column(name),
             Self::EntityMinutes => meaning_of_minute_column(name),
             Self::IdentityHistory => meaning_of_history_column(name),
+            Self::DirectoryKeys => meaning_of_directory_key_column(name),
+            Self::DirectoryRoutes => meaning_of_directory_route_column(name),
             Self::Findings => meaning_of_finding_column(name),
             Self::Incidents => meaning_of_incident_column(name),
             Self::Gaps => meaning_of_gap_column(name),

@@ -57,7 +57,9 @@ pub mod catalog;
 
 pub mod ingest;
 
-pub mod report;
+pub mod overview;
+
 pub mod diagnose;
+pub mod report;
 
 pub mod keymisuse;

@@ -44,7 +44,7 @@ pub(super) const fn sight(table: TableName) -> Sight {
 }
 
 /// The tables that a caller may name.
-pub(super) fn visible(scope: &TenantScope) -> impl Iterator<Item = TableName> {
+pub fn visible(scope: &TenantScope) -> impl Iterator<Item = TableName> {
     let is_operator = *scope == TenantScope::All;
     TableName::ALL.iter().copied().filter(move |table| is_operator || sight(*table) != Sight::Operator)
 }
