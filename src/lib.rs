@@ -22,8 +22,10 @@ pub mod alert;
 
 pub mod pipeline;
 
-pub mod report;
+pub mod overview;
+
 pub mod diagnose;
+pub mod report;
 
 pub mod serve;
 

@@ -9,22 +9,25 @@ use claviger_core::identity::Directory;
 use claviger_core::ingest::Protocol;
 use claviger_core::lake::CompactionLimits;
 use claviger_core::minutes::minutes;
+use claviger_core::overview::BoardLimits;
 use claviger_core::refine::Refiner;
 use claviger_core::secret::Pepper;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::Failure;
-use crate::alert::{Courier, EventStore, LakeEvents, Sinks};
+use crate::alert::{Courier, EventStore, IncidentBook, LakeEvents, Sinks};
 use crate::detect::{self, Engine, Showing};
 use crate::identity::Refresher;
 use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain};
+use crate::overview::{self, LiveBoard, Overviews};
 use crate::pipeline::{
     self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, StageError, any, record_history,
 };
 use crate::query::Queries;
 use crate::serve::api::{Api, query_limits};
 use crate::serve::health::Health;
+use crate::serve::live::Streams;
 use crate::source::kafka::KafkaSource;
 
 /// Batches that may wait for each table's encoder; the queue before the lake is the place to wait.
@@ -53,14 +56,30 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     };
 
     let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
+    let board = Arc::new(LiveBoard::new(BoardLimits::default(), chrono::Utc::now().timestamp_micros()));
     let queries = Queries::new(lake.clone(), query_limits(&config.serve.limits))?;
-    open(Api { queries, lake: lake.clone(), directory: refresher.subscribe() });
+    open(Api {
+        queries: queries.clone(),
+        lake: lake.clone(),
+        directory: refresher.subscribe(),
+        overviews: Overviews::live(queries.clone(), Arc::clone(&board)),
+        incidents: IncidentBook::new(lake.clone()),
+        streams: Streams::default(),
+    });
     let watch = Box::new(Watch::new(config.detect.options()));
     let mut stop = std::pin::pin!(stop);
     let (watch, _rows) = tokio::select! {
         past = Box::pin(detect::remember(&lake, watch, config.detect.memory_days)) => past?,
         () = &mut stop => return Ok(()), // nothing was read yet
     };
+    tokio::select! {
+        remembered = Box::pin(overview::remember(&board, &queries)) => {
+            if let Err(error) = remembered {
+                tracing::warn!(%error, "the live board does not know the last hour: the lake answers for it");
+            }
+        }
+        () = &mut stop => return Ok(()),
+    }
     let plan = crate::config::alert_plan(config)?;
     let sinks = Sinks::new(&plan, &config.kafka)?;
     let events = before_events(LakeEvents::new(lake.clone()));
@@ -69,6 +88,7 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
         .map_err(|fault| StageError::Failed { stage: "alerts", fault })?;
     let (shows_in, shows_out) = mpsc::channel(detect::WAITING_MAX);
     let (found_in, found_out) = mpsc::channel(FOUND_WAITING);
+    let (board_in, board_out) = mpsc::channel(detect::WAITING_MAX);
 
     let (writer, signals) = Writer::start(&lake, writer_options(config)).await?;
     let maintenance = maintain(lake.clone(), maintenance_options(&config.lake));
@@ -86,10 +106,11 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
         },
         refiners: (0..refine_threads(config)).map(|_| Refiner::new(refine_options())).collect(),
         directory,
-        sink: Showing::new(sink, lake, shows_in),
+        sink: Showing::new(sink, lake, vec![shows_in, board_in]),
         behind: vec![
             ("detection", Box::pin(detect::detect(Engine::new(watch), shows_out, found_in))),
             ("alerts", Box::pin(courier.run(found_out))),
+            ("live board", Box::pin(overview::follow(board, board_out))),
         ],
         beside: vec![
             ("identity", Box::pin(endless(refresher.run()))),

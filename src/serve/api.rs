@@ -23,9 +23,12 @@ use super::authorized::Sealed;
 use super::gate::{Gate, identify};
 use super::headers::same_site;
 use super::limits::{BODY_BYTES_MAX, Limiter, hold};
+use super::live::Streams;
 use super::problem::{Kind, Problem};
-use super::{catalog, dashboard, describe, sql, table};
+use super::{catalog, dashboard, describe, entities, explain, findings, incidents, live, overview, sql, table};
+use crate::alert::IncidentBook;
 use crate::lake::Lake;
+use crate::overview::Overviews;
 use crate::query::{Limits, Queries};
 
 /// The rooms that endpoints ask. Cheap to clone; reached through [`super::authorized::Authorized`].
@@ -36,11 +39,22 @@ pub struct Api {
     pub lake: Lake,
     /// The identity directory as it is now.
     pub directory: watch::Receiver<Arc<Directory>>,
+    pub overviews: Overviews,
+    pub incidents: IncidentBook,
+    pub streams: Streams,
 }
 
 /// Every endpoint: one line a noun.
 fn endpoints() -> OpenApiRouter<Sealed> {
-    OpenApiRouter::with_openapi(describe::document()).merge(sql::router()).merge(catalog::router())
+    OpenApiRouter::with_openapi(describe::document())
+        .merge(sql::router())
+        .merge(catalog::router())
+        .merge(overview::router())
+        .merge(live::router())
+        .merge(incidents::router())
+        .merge(findings::router())
+        .merge(explain::router())
+        .merge(entities::router())
 }
 
 /// What one query may cost, as configured.

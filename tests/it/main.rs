@@ -13,6 +13,7 @@ mod detect;
 mod identity;
 mod kafka;
 mod lake;
+mod live;
 mod pipeline;
 mod replay;
 mod reports;
