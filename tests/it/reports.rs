@@ -3,7 +3,7 @@
 //! The lake is made once a run: `tests/fixtures/reports/README.md` says of what. A golden table that differs is read
 //! against what its report promises, then accepted with `just golden` (or `INSTA_UPDATE=always`).
 
-mod lake;
+pub(crate) mod lake;
 
 use std::collections::BTreeSet;
 use std::path::Path;
