@@ -23,6 +23,7 @@ lint:
 # Accepts the snapshots as they are now: read the diff before committing it
 golden:
     INSTA_UPDATE=always cargo test -p claviger-core
+    INSTA_UPDATE=always cargo test --test it reports
 
 # Events per second by room. The side-by-side run is benches/compare/run.py
 bench:
@@ -31,6 +32,10 @@ bench:
 # The whole product on this machine
 demo:
     cargo run -- demo
+
+# The dashboard's types and tests in Chromium, the binary's demo among them once it is built
+web:
+    CLAVIGER_TEST_BINARY=${CARGO_TARGET_DIR:-$PWD/target}/debug/claviger tests/web/run.sh
 
 # Licences, sources and doubled crates of the dependency tree
 deny:

@@ -4,15 +4,27 @@
 
 mod alert;
 mod bench;
+mod bundle;
 mod check_config;
 mod check_lake;
 mod demo;
+mod diagnose;
+mod export;
+mod forecast;
+mod formats;
 mod identity;
 mod incidents;
+mod known;
 mod query;
+mod recording;
 mod replay;
+mod report;
 mod run;
+mod serve;
 mod service;
+mod token;
+mod verify;
+mod what_if;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use claviger_core::fault::{Blame, Fault};
@@ -32,14 +44,25 @@ enum Command {
     CheckConfig(check_config::CheckConfig),
     /// Reads Kafka and keeps the lake up to date until it is told to stop
     Run(run::RunArguments),
+    Serve(serve::ServeArguments),
     Replay(replay::ReplayArguments),
     Query(query::QueryArguments),
+    Report(report::ReportArguments),
+    Diagnose(diagnose::DiagnoseArguments),
+    WhatIf(what_if::WhatIfArguments),
+    Forecast(forecast::ForecastArguments),
+    Bundle(bundle::BundleArguments),
+    Formats(formats::FormatsArguments),
     CheckLake(check_lake::CheckLakeArguments),
+    /// Takes records out of a lake so that others can check them
+    Export(export::Export),
+    Verify(verify::VerifyArguments),
     /// Validates identity snapshots and shows what changed between them
     Identity(identity::Identity),
     /// Tries the places where alerts go
     Alert(alert::Alert),
     Incidents(incidents::IncidentsArguments),
+    Token(token::TokenArguments),
     Bench(bench::Bench),
     /// Prints a completion script for your shell
     #[command(after_help = "Example: claviger completions bash > /etc/bash_completion.d/claviger")]
@@ -65,12 +88,22 @@ pub fn run(arguments: Arguments) -> Result<Answer, Failure> {
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Query(arguments) => query::query(arguments),
+        Command::Report(arguments) => report::report(arguments),
+        Command::Diagnose(arguments) => diagnose::run(&arguments),
+        Command::WhatIf(arguments) => what_if::run(&arguments),
+        Command::Forecast(arguments) => forecast::run(&arguments),
+        Command::Bundle(arguments) => bundle::run(&arguments),
+        Command::Formats(arguments) => formats::run(&arguments),
         Command::CheckLake(arguments) => check_lake::check_lake(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Identity(arguments) => identity::run(&arguments),
         Command::Alert(arguments) => alert::run(&arguments),
         Command::Incidents(arguments) => incidents::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Completions { shell } => {
             let mut command = Arguments::command();

@@ -17,13 +17,21 @@ use rand::rngs::SysRng;
 /// # Errors
 /// The file cannot be read, or something in it or in a variable is wrong.
 pub fn load(file: &Path) -> Result<Config, LoadError> {
+    load_with(file, &[])
+}
+
+/// As [`load`], with variables that the command line stands for laid over the environment's.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(file: &Path, more: &[(&str, &str)]) -> Result<Config, LoadError> {
     let text = std::fs::read_to_string(file).map_err(|source| LoadError::Unreadable {
         what: "configuration",
         path: file.to_owned(),
         source,
     })?;
     let variables = variables()?;
-    let variables = variables.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+    let variables = variables.iter().map(|(name, text)| (name.as_str(), text.as_str())).chain(more.iter().copied());
     Config::parse(&text, variables).map_err(|source| LoadError::Wrong { path: file.to_owned(), source })
 }
 

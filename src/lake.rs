@@ -7,6 +7,7 @@
 //! in the commit path, and never deletes a file that is younger than a week.
 
 mod audit;
+mod chain;
 mod durable;
 mod encode;
 mod error;
@@ -14,10 +15,14 @@ mod incidents;
 mod layout;
 mod log;
 mod maintain;
+mod proofs;
 mod read;
+mod saved;
 mod schema;
 mod stats;
 mod table;
+mod tokens;
+mod trail;
 mod writer;
 
 use std::collections::HashMap;
@@ -34,12 +39,16 @@ use deltalake::protocol::{DeltaOperation, SaveMode};
 use url::Url;
 
 pub use audit::{LakeReport, StreamReport, audit};
+pub use chain::Appended;
 pub use durable::{DurableFiles, Sync};
 pub use encode::{EncodedFile, Encoder, FileLimits};
 pub use error::LakeError;
 pub use incidents::IncidentTable;
 pub use maintain::{Maintenance, compact, maintain, tidy, vacuum};
+pub use proofs::Proofs;
 pub use table::Table;
+pub use tokens::TokenTable;
+pub use trail::Pinned;
 pub(crate) use writer::trimmed;
 pub use writer::{Signal, Writer, WriterOptions};
 
@@ -212,6 +221,23 @@ impl Lake {
         self.append_once(TableName::IdentityHistory, &app_id, version, rows).await
     }
 
+    /// What `record_identity` keeps of changes, this keeps of what is: begins to store rows of a version of the directory in
+    /// `table`. `None` when they are stored already.
+    ///
+    /// # Errors
+    /// When the table cannot be read.
+    pub async fn list_directory(&self, table: TableName, version: i64) -> Result<Option<Listing>, LakeError> {
+        let app_id = format!("claviger/{}/{table}", self.pipeline);
+        if Table::load(table, self.log_store(table)?)
+            .await?
+            .transaction(&app_id)
+            .is_some_and(|stored| stored >= version)
+        {
+            return Ok(None);
+        }
+        Ok(Some(Listing { lake: self.clone(), table, app_id, version, adds: Vec::new() }))
+    }
+
     /// Stores entity minutes that no stream brought, once for each `version`: the past of a demonstration.
     ///
     /// # Errors
@@ -229,11 +255,27 @@ impl Lake {
         version: i64,
         rows: RecordBatch,
     ) -> Result<bool, LakeError> {
+        let adds = self.store_rows(name, rows).await?;
+        self.commit_once(name, app_id, version, adds).await
+    }
+
+    /// Files of these rows, visible to nobody until they are committed.
+    async fn store_rows(&self, name: TableName, rows: RecordBatch) -> Result<Vec<Action>, LakeError> {
         let log_store = self.log_store(name)?;
         let mut adds = Vec::new();
         for file in encode::encode_all(name, rows)? {
             adds.push(Action::Add(Table::store(name, &log_store, file, writer::now_ms()).await?));
         }
+        Ok(adds)
+    }
+
+    async fn commit_once(
+        &self,
+        name: TableName,
+        app_id: &str,
+        version: i64,
+        adds: Vec<Action>,
+    ) -> Result<bool, LakeError> {
         let mut tries = 0;
         loop {
             let mut table = Table::load(name, self.log_store(name)?).await?;
@@ -251,6 +293,34 @@ impl Lake {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// Rows of one version of the identity directory on their way into a table: a part at a time, visible together.
+#[derive(Debug)]
+pub struct Listing {
+    lake: Lake,
+    table: TableName,
+    app_id: String,
+    version: i64,
+    adds: Vec<Action>,
+}
+
+impl Listing {
+    /// # Errors
+    /// When the storage refuses.
+    pub async fn add(&mut self, rows: RecordBatch) -> Result<(), LakeError> {
+        self.adds.append(&mut self.lake.store_rows(self.table, rows).await?);
+        Ok(())
+    }
+
+    /// # Errors
+    /// When the table cannot be written.
+    pub async fn commit(self) -> Result<(), LakeError> {
+        if self.adds.is_empty() {
+            return Ok(());
+        }
+        self.lake.commit_once(self.table, &self.app_id, self.version, self.adds).await.map(drop)
     }
 }
 

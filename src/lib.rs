@@ -16,11 +16,27 @@ pub mod lake;
 
 pub mod query;
 
+pub mod signing;
+
+pub mod audit;
+
+pub mod export;
+
+pub mod verify;
+
 pub mod detect;
 
 pub mod alert;
 
+pub mod access;
+
 pub mod pipeline;
+
+pub mod overview;
+
+pub mod report;
+
+pub mod diagnose;
 
 pub mod serve;
 

@@ -56,6 +56,7 @@ use tokio::time::Instant;
 pub use error::QueryError;
 pub use flow::Cost;
 pub use limits::Limits;
+pub use tables::visible;
 pub(crate) use text::check as check_text;
 pub(crate) use view::{Described, View, setting};
 

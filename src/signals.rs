@@ -54,7 +54,27 @@ metrics! {
     LATE_ROWS "claviger_detect_late_rows_total" "rows of minutes that were closed already"
     UNWATCHED "claviger_detect_unwatched_minutes_total" "minutes of entities that were not watched: there were too many"
     SUPPRESSED "claviger_detect_suppressed_findings_total" "claims about allowed entities, counted and not told"
+    AUDIT_RECORDS "claviger_audit_records_total" "accesses put on record"
+    AUDIT_LOST "claviger_audit_lost_records_total" "accesses that could not be put on record: alert on any"
+    AUDIT_FAILURES "claviger_audit_failures_total" "commits and digests of the audit log that failed: alert when it grows"
+    FAILED_REQUESTS "claviger_serve_failed_requests_total" "HTTP requests that failed for reasons of ours"
+    ACCESS_REFUSED "claviger_access_refused_requests_total" "requests whose proof of who sent them did not hold"
+    FAILED_EXPORTS "claviger_export_failed_exports_total" "exports asked for over HTTP that came to nothing"
     LEFT_OUT_LINES "claviger_telemetry_left_out_lines_total" "log lines left out because they repeated themselves"
+}
+
+/// Somebody showed a proof that does not hold. What was shown is in no line.
+pub(crate) struct AccessRefused<'a> {
+    pub(crate) from: std::net::IpAddr,
+    pub(crate) error: &'a dyn Fault,
+}
+
+impl AccessRefused<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(ACCESS_REFUSED).increment(1);
+        let Self { from, error } = self;
+        tracing::warn!(%from, %error, "somebody is not let in");
+    }
 }
 
 /// A batch left the source.
@@ -353,5 +373,85 @@ impl Watched {
         if let Some(watermark_us) = self.watermark_us {
             gauge!(EVENT_TIME).set(std::time::Duration::from_micros(watermark_us.unsigned_abs()).as_secs_f64());
         }
+    }
+}
+
+/// Accesses are in the table `audit`.
+pub(crate) struct AccessesRecorded {
+    pub(crate) records: u64,
+}
+
+impl AccessesRecorded {
+    pub(crate) fn emit(&self) {
+        counter!(AUDIT_RECORDS).increment(self.records);
+    }
+}
+
+/// The audit log had no room. It says so itself once it has.
+pub(crate) struct AccessUnrecorded {
+    pub(crate) accesses: u64,
+}
+
+impl AccessUnrecorded {
+    pub(crate) fn emit(&self) {
+        counter!(AUDIT_LOST).increment(self.accesses);
+        tracing::error!(accesses = self.accesses, "accesses are not on record");
+    }
+}
+
+/// A commit or a digest of the audit log failed.
+pub(crate) struct AuditFailed<'a, F: Fault> {
+    pub(crate) error: &'a F,
+}
+
+impl<F: Fault> AuditFailed<'_, F> {
+    pub(crate) fn emit(&self) {
+        counter!(AUDIT_FAILURES).increment(1);
+        let reason = self.error.source().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(error = %self.error, %reason, hint = self.error.hint(), "the audit log does not keep up");
+    }
+}
+
+/// A request could not be answered, for reasons that its client is not told.
+pub(crate) struct RequestFailed<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) fault: &'a dyn Fault,
+}
+
+impl RequestFailed<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(FAILED_REQUESTS).increment(1);
+        let (id, error, hint) = (self.id, self.fault, self.fault.hint());
+        let reasons: Vec<String> =
+            std::iter::successors(error.source(), |reason| reason.source()).map(ToString::to_string).collect();
+        tracing::warn!(id, %error, reasons = reasons.join(": "), hint, "a request could not be answered");
+    }
+}
+
+/// An endpoint panicked.
+pub(crate) struct RequestPanicked<'a> {
+    pub(crate) id: &'a str,
+    pub(crate) said: &'a str,
+}
+
+impl RequestPanicked<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(FAILED_REQUESTS).increment(1);
+        let (id, said) = (self.id, self.said);
+        tracing::error!(id, said, "an endpoint panicked");
+    }
+}
+
+/// An export that was asked for over HTTP came to nothing.
+pub(crate) struct ExportFailed<'a, F: Fault> {
+    pub(crate) id: &'a str,
+    pub(crate) error: &'a F,
+}
+
+impl<F: Fault> ExportFailed<'_, F> {
+    pub(crate) fn emit(&self) {
+        counter!(FAILED_EXPORTS).increment(1);
+        let reason = self.error.source().map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(id = self.id, error = %self.error, %reason, hint = self.error.hint(), "an export failed");
     }
 }

@@ -10,10 +10,12 @@ use claviger_core::config::{Config, ConfigError};
 use claviger_core::identity::Directory;
 use claviger_core::refine::Refiner;
 use claviger_core::secret::Pepper;
+use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::run::stop_signal;
 use super::service::serve;
 use super::{Answer, Failure};
+use crate::access::Access;
 use crate::demo::DemoError;
 use crate::demo::alarms::Hearing;
 use crate::demo::company::{AI_PREFIX, Instant, LIVE_PREFIX, TEST_PREFIX};
@@ -22,7 +24,9 @@ use crate::demo::run::{Options, Seat, Voice};
 use crate::demo::watched::Watched;
 use crate::identity::Refresher;
 use crate::lake::Lake;
+use crate::serve::api::Api;
 use crate::serve::health::Health;
+use crate::serve::{Entrance, ServeError, Server};
 
 /// Watch a made-up company's API keys fail, and the reasons being named
 #[derive(Debug, Args)]
@@ -74,12 +78,21 @@ pub(super) fn run(arguments: DemoArguments) -> Result<Answer, Failure> {
 async fn pipeline(seat: Seat) -> Result<(), Failure> {
     let config = config_of(&seat)?;
     let pepper = crate::config::pepper(&config)?;
-    crate::telemetry::start(&config.telemetry)?;
+    let metrics = crate::telemetry::start(&config.telemetry)?;
     let interval = config.identity.refresh_interval_ms.duration();
     let (refresher, _findings) = Refresher::start(seat.identity, pepper.clone(), interval)?;
     let directory = Arc::clone(&refresher.subscribe().borrow());
     Box::pin(remember_a_past(&config, &pepper, seat.past, directory)).await?;
     let health = Arc::new(Health::new(LATE));
+    health.directory_loaded();
+    let access = Access::of(&config.serve, &pepper)?;
+    let server = listen(Entrance::guarded(&config.serve, Arc::clone(&access))?, &health, &metrics)?;
+    let open = |api: Api| {
+        access.attach(api.lake.clone());
+        server.open(api);
+        // Nobody else says it.
+        _ = seat.dashboard.set(server.url());
+    };
     let mut shutdown = seat.shutdown;
     let stop = async move {
         // A demo that has vanished ends the pipeline as well.
@@ -88,7 +101,16 @@ async fn pipeline(seat: Seat) -> Result<(), Failure> {
     let (consumed, verdicts, alarms) = (seat.consumed, seat.verdicts, seat.alarms);
     let watched = |sink| Watched::new(sink, consumed, verdicts);
     let hearing = |events| Hearing::new(events, alarms, now);
-    Box::pin(serve(&config, pepper, refresher, health, watched, hearing, stop)).await
+    Box::pin(serve(&config, pepper, refresher, health, open, watched, hearing, stop)).await
+}
+
+/// The configured port, or any other if that is taken.
+fn listen(entrance: Entrance, health: &Arc<Health>, metrics: &PrometheusHandle) -> Result<Server, ServeError> {
+    let start = |entrance| Server::start(entrance, Arc::clone(health), metrics.clone());
+    match start(entrance.clone()) {
+        Err(ServeError::Unusable { .. }) => start(Entrance { address: (entrance.address.ip(), 0).into(), ..entrance }),
+        started => started,
+    }
 }
 
 /// Writes what the company did before into its lake, where detection finds it as after any restart.

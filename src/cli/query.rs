@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, BufWriter, ErrorKind, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
@@ -12,6 +12,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use clap::{Args, ValueEnum};
 use claviger_core::access::TenantScope;
 use claviger_core::fault::{Blame, Fault};
+use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt as _;
 use parquet::arrow::ArrowWriter;
 
@@ -27,7 +28,8 @@ use crate::query::{Limits, Queries, QueryError, Question, Trust};
   claviger query --lake ./lake --output parquet --out denied.parquet \"select * from events where cause is not null\"
   claviger query --lake ./lake --tenant acme \"select * from events\"   what that tenant sees
 
-Tables: events, rejects, entity_minutes, identity_history, findings, incidents, gaps.")]
+Tables: events, rejects, entity_minutes, identity_history, directory_keys, directory_routes, findings, incidents,
+gaps, audit.")]
 pub(super) struct QueryArguments {
     /// Folder or URL of the lake
     #[arg(long, value_name = "DIR")]
@@ -46,7 +48,7 @@ pub(super) struct QueryArguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Output {
+pub(super) enum Output {
     Table,
     Json,
     Ndjson,
@@ -59,7 +61,7 @@ enum Output {
 const TABLE_ROWS_MAX: usize = 10_000;
 
 #[derive(Debug, thiserror::Error)]
-enum OutputError {
+pub(super) enum OutputError {
     #[error(transparent)]
     Lake(LakeError),
     #[error(transparent)]
@@ -95,8 +97,12 @@ pub(super) fn query(arguments: QueryArguments) -> Result<Answer, Failure> {
 }
 
 async fn run(arguments: QueryArguments) -> Result<Answer, Failure> {
-    match answer(arguments).await {
-        // The reader has seen enough.
+    seen(answer(arguments).await)
+}
+
+/// A reader that has seen enough is no failure.
+pub(super) fn seen(outcome: Result<(), OutputError>) -> Result<Answer, Failure> {
+    match outcome {
         Err(OutputError::Unwritable { source }) if source.kind() == ErrorKind::BrokenPipe => Ok(Answer::Yes),
         outcome => Ok(outcome.map(|()| Answer::Yes)?),
     }
@@ -109,12 +115,21 @@ async fn answer(arguments: QueryArguments) -> Result<(), OutputError> {
     let tenants = arguments.tenant.clone().map_or(TenantScope::All, TenantScope::One);
     let queries = Queries::new(lake, Limits::operator()).map_err(OutputError::Query)?;
     let question = Question { sql: &arguments.sql, parameters: &[], tenants: &tenants, trust: Trust::Own };
-    let mut rows = queries.run(question).await.map_err(OutputError::Query)?.rows;
-    let target: Box<dyn Write + Send> = match &arguments.out {
+    let rows = queries.run(question).await.map_err(OutputError::Query)?.rows;
+    write(rows, arguments.output, arguments.out.as_deref()).await
+}
+
+/// Writes rows as they come, to a file or to standard output.
+pub(super) async fn write(
+    mut rows: SendableRecordBatchStream,
+    output: Output,
+    out: Option<&Path>,
+) -> Result<(), OutputError> {
+    let target: Box<dyn Write + Send> = match out {
         Some(path) => Box::new(std::fs::File::create(path).map_err(|source| OutputError::Unwritable { source })?),
         None => Box::new(io::stdout()),
     };
-    let mut sink = Sink::new(arguments.output, &rows.schema(), BufWriter::new(target))?;
+    let mut sink = Sink::new(output, &rows.schema(), BufWriter::new(target))?;
     while let Some(batch) = rows.next().await {
         sink.write(&batch.map_err(|error| OutputError::Query(QueryError::of_rows(error)))?)?;
     }

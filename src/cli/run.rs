@@ -4,14 +4,19 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::recording::Recording;
+use super::serve::{Rooms, at_rest};
 use super::service::serve;
 use super::{Answer, Failure};
+use crate::access::Access;
 use crate::identity::{Refresher, Sources};
-use crate::serve::Server;
+use crate::lake::Lake;
+use crate::serve::api::Api;
 use crate::serve::health::Health;
+use crate::serve::{Entrance, Server};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -24,19 +29,37 @@ pub(super) struct RunArguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// What this process does: everything, or only the API and the dashboard over a lake that others fill
+    #[arg(long, value_enum, default_value_t = Role::All)]
+    role: Role,
+    /// A proxy before the service speaks TLS, so that others may reach it in the clear; they still need a token
+    #[arg(long)]
+    insecure_behind_proxy: bool,
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Role {
+    All,
+    Serve,
+}
+
+/// What the flag of the same name stands for.
+const BEHIND_PROXY: (&str, &str) = ("CLAVIGER__SERVE__INSECURE_BEHIND_PROXY", "true");
 
 /// A commit that is this many intervals late means that the lake is stuck.
 const COMMITS_LATE: u32 = 6;
 
 pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
-    let config = crate::config::load(&arguments.config)?;
+    let flags: &[_] = if arguments.insecure_behind_proxy { &[BEHIND_PROXY] } else { &[] };
+    let config = crate::config::load_with(&arguments.config, flags)?;
     let pepper = crate::config::pepper(&config)?;
     let metrics = crate::telemetry::start(&config.telemetry)?;
 
     let health = Arc::new(Health::new(config.lake.commit_interval_ms.duration() * COMMITS_LATE));
-    let server = Server::start(config.serve.address, Arc::clone(&health), metrics)?;
-    tracing::info!(address = %server.address(), version = env!("CARGO_PKG_VERSION"), "claviger runs");
+    let access = Access::of(&config.serve, &pepper)?;
+    let entrance = Entrance::guarded(&config.serve, Arc::clone(&access))?;
+    let server = Server::start(entrance, Arc::clone(&health), metrics)?;
+    tracing::info!(url = %server.url(), version = env!("CARGO_PKG_VERSION"), "claviger runs");
 
     let folders = config.identity.dirs.iter().map(PathBuf::from).collect();
     let memory = (!config.identity.memory_dir.is_empty()).then(|| PathBuf::from(&config.identity.memory_dir));
@@ -47,7 +70,18 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
     let runtime = super::runtime()?;
     let result = runtime.block_on(async {
         let stop = stop_signal();
-        serve(&config, pepper, refresher, health, |sink| sink, |events| events, stop).await
+        let open = |api: Api| {
+            access.attach(api.lake.clone());
+            server.open(api);
+        };
+        if arguments.role == Role::Serve {
+            let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
+            let recording = Recording::begin(&config, &lake).await?;
+            open(Rooms::of(&config, pepper).api(lake, refresher.subscribe(), Some(&recording), None)?);
+            at_rest(refresher, &health, recording.exports.clone(), stop).await;
+            return recording.finish(config.pipeline.shutdown_limit_ms).await;
+        }
+        serve(&config, pepper, refresher, health, open, |sink| sink, |events| events, stop).await
     });
     // A stage that did not end in time may still hold a thread: the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_secs(1));

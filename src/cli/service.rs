@@ -9,19 +9,25 @@ use claviger_core::identity::Directory;
 use claviger_core::ingest::Protocol;
 use claviger_core::lake::CompactionLimits;
 use claviger_core::minutes::minutes;
+use claviger_core::overview::BoardLimits;
 use claviger_core::refine::Refiner;
 use claviger_core::secret::Pepper;
+use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::Failure;
+use super::recording::Recording;
+use super::serve::Rooms;
 use crate::alert::{Courier, EventStore, LakeEvents, Sinks};
 use crate::detect::{self, Engine, Showing};
 use crate::identity::Refresher;
 use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain};
+use crate::overview::{self, LiveBoard, Overviews};
 use crate::pipeline::{
     self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, StageError, any, record_history,
 };
+use crate::serve::api::Api;
 use crate::serve::health::Health;
 use crate::source::kafka::KafkaSource;
 
@@ -30,12 +36,14 @@ pub(super) const BATCHES_WAITING: usize = 4;
 /// Looks of detection that may wait for the courier.
 const FOUND_WAITING: usize = 64;
 
-/// Reads until `stop`. `before_lake` may put something before the lake, and `before_events` before the table of incidents.
+/// Reads until `stop`. `open` is given what the API asks, once there is a lake; `before_lake` may put something before
+/// the lake, and `before_events` before the table of incidents.
 pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     config: &Config,
     pepper: Pepper,
     refresher: Refresher,
     health: Arc<Health>,
+    open: impl FnOnce(Api),
     before_lake: impl FnOnce(LakeSink) -> S,
     before_events: impl FnOnce(LakeEvents) -> E,
     stop: impl Future<Output = ()>,
@@ -49,12 +57,27 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     };
 
     let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
+    let recording = Recording::begin(config, &lake).await?;
+    let exports = recording.exports.clone();
+    let board = Arc::new(LiveBoard::new(BoardLimits::default(), chrono::Utc::now().timestamp_micros()));
+    let rooms = Rooms::of(config, pepper.clone());
+    let api = rooms.api(lake.clone(), refresher.subscribe(), Some(&recording), Some(&board))?;
+    let queries = api.queries.clone();
+    open(api);
     let watch = Box::new(Watch::new(config.detect.options()));
     let mut stop = std::pin::pin!(stop);
     let (watch, _rows) = tokio::select! {
         past = Box::pin(detect::remember(&lake, watch, config.detect.memory_days)) => past?,
         () = &mut stop => return Ok(()), // nothing was read yet
     };
+    tokio::select! {
+        remembered = Box::pin(overview::remember(&board, &queries)) => {
+            if let Err(error) = remembered {
+                tracing::warn!(%error, "the live board does not know the last hour: the lake answers for it");
+            }
+        }
+        () = &mut stop => return Ok(()),
+    }
     let plan = crate::config::alert_plan(config)?;
     let sinks = Sinks::new(&plan, &config.kafka)?;
     let events = before_events(LakeEvents::new(lake.clone()));
@@ -63,12 +86,21 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
         .map_err(|fault| StageError::Failed { stage: "alerts", fault })?;
     let (shows_in, shows_out) = mpsc::channel(detect::WAITING_MAX);
     let (found_in, found_out) = mpsc::channel(FOUND_WAITING);
+    let (board_in, board_out) = mpsc::channel(detect::WAITING_MAX);
 
     let (writer, signals) = Writer::start(&lake, writer_options(config)).await?;
     let maintenance = maintain(lake.clone(), maintenance_options(&config.lake));
     let directory = refresher.subscribe();
     let history = Box::pin(record_history(lake.clone(), refresher.subscribe()));
     let sink = before_lake(LakeSink::new(lake.clone(), writer, signals));
+    let mut beside: Vec<(_, BoxFuture<'static, Result<(), AnyFault>>)> = vec![
+        ("identity", Box::pin(endless(refresher.run()))),
+        ("identity history", history),
+        ("maintenance", Box::pin(endless(maintenance))),
+    ];
+    if let Some(exports) = exports {
+        beside.push(("exports", Box::pin(endless(exports.work()))));
+    }
     let parts = Parts::<Refiner, Showing<S>, Directory> {
         source: {
             let kafka = config.kafka.clone();
@@ -80,19 +112,18 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
         },
         refiners: (0..refine_threads(config)).map(|_| Refiner::new(refine_options())).collect(),
         directory,
-        sink: Showing::new(sink, lake, shows_in),
+        sink: Showing::new(sink, lake, vec![shows_in, board_in]),
         behind: vec![
             ("detection", Box::pin(detect::detect(Engine::new(watch), shows_out, found_in))),
             ("alerts", Box::pin(courier.run(found_out))),
+            ("live board", Box::pin(overview::follow(board, board_out))),
         ],
-        beside: vec![
-            ("identity", Box::pin(endless(refresher.run()))),
-            ("identity history", history),
-            ("maintenance", Box::pin(endless(maintenance))),
-        ],
+        beside,
         health,
     };
-    pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from)
+    let flowed = pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from);
+    let recorded = recording.finish(config.pipeline.shutdown_limit_ms).await;
+    flowed.and(recorded)
 }
 
 /// Work that mends its own failures, and ends only with the flow.

@@ -3,6 +3,16 @@
 //! Promises that rights are never wider than what was granted: a [`Caller`] starts with nothing, each [`Scope`] is named,
 //! and whoever reads rows must hand over a [`TenantScope`]. Does not look anybody up: that is the shell's work.
 
+pub mod claims;
+pub mod exposure;
+pub mod failures;
+pub mod jwt;
+pub mod ledger;
+pub mod origin;
+pub mod rows;
+pub mod session;
+pub mod token;
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -65,7 +75,7 @@ pub struct UnknownScope {
 }
 
 /// A set of [`Scope`]s. The default holds none.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Scopes(u8);
 
 impl Scopes {
@@ -99,7 +109,7 @@ impl fmt::Debug for Scopes {
 }
 
 /// Whose rows may be seen. Everything that reads rows for a caller takes one; there is no default.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TenantScope {
     /// Every tenant, and rows that belong to none.
     All,
@@ -127,6 +137,17 @@ pub enum Proof {
     Oidc,
 }
 
+impl Proof {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::Token => "token",
+            Self::Oidc => "oidc",
+        }
+    }
+}
+
 /// Who asks. Made by the room that checked the proof, and by nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Caller {
@@ -143,6 +164,18 @@ impl Caller {
     pub fn local() -> Self {
         Self { name: "local".to_owned(), proof: Proof::Loopback, scopes: Scopes::all(), tenants: TenantScope::All }
     }
+
+    /// # Errors
+    /// The caller was not granted `scope`.
+    pub fn require(&self, scope: Scope) -> Result<(), MissingScope> {
+        if self.scopes.holds(scope) { Ok(()) } else { Err(MissingScope { scope }) }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this needs the scope `{scope}`")]
+pub struct MissingScope {
+    pub scope: Scope,
 }
 
 #[cfg(test)]

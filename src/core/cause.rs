@@ -2,6 +2,8 @@
 //!
 //! Source: the cause table of the project's domain reference. One request has one primary cause.
 
+mod words;
+
 /// The group a cause belongs to; also what a dashboard colours by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum CauseClass {
@@ -19,6 +21,20 @@ pub enum CauseClass {
 }
 
 impl CauseClass {
+    pub const ALL: &'static [Self] = &[
+        Self::Credential,
+        Self::Environment,
+        Self::Key,
+        Self::Identity,
+        Self::Account,
+        Self::Limits,
+        Self::Tenant,
+        Self::Permission,
+        Self::Platform,
+        Self::Served,
+        Self::None,
+    ];
+
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

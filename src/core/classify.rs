@@ -6,6 +6,7 @@
 //!
 //! Budget: 60 ns a served event, 150 ns a refused one.
 
+mod again;
 mod columns;
 pub mod facts;
 mod habits;
@@ -24,6 +25,7 @@ use hashbrown::HashMap;
 use crate::cause::RootCause;
 use crate::event::{Column, Dict, Events};
 use crate::identity::Identified;
+pub use again::{Rehearing, evidence_for, rehear};
 use columns::{Served, VerdictColumns};
 use habits::Habits;
 use health::{Bearer, Health};

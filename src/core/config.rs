@@ -10,10 +10,10 @@ mod alert;
 mod detect;
 mod geography;
 mod layers;
+mod oidc;
 mod secrets;
+mod serve;
 mod units;
-
-use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 use toml::Table;
@@ -25,7 +25,9 @@ pub use alert::{
 pub use detect::{Detect, DetectorName, Money};
 pub use geography::GeographyFiles;
 pub use layers::VARIABLE_PREFIX;
+pub use oidc::OidcSection;
 pub use secrets::{ClientOptions, SECRET_FILE_PREFIX, Secret};
+pub use serve::{Serve, ServeLimits};
 pub use units::{Bytes, Millis};
 
 use crate::classify::ClassifyOptions;
@@ -49,6 +51,7 @@ pub struct Config {
     pub lake: Lake,
     pub detect: Detect,
     pub alert: Alert,
+    pub reports: Reports,
     pub serve: Serve,
     pub pipeline: Pipeline,
     pub telemetry: Telemetry,
@@ -116,6 +119,8 @@ const AUTO: &str = "auto";
 pub struct Secrets {
     pub pepper_file: String,
     pub pepper: Secret,
+    /// PEM file of the Ed25519 key that signs digests and exports; empty for the one beside the lake.
+    pub signing_key_file: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -144,8 +149,9 @@ pub struct Lake {
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Serve {
-    pub address: SocketAddr,
+pub struct Reports {
+    /// Folder of an operator's own query files; empty for none.
+    pub dir: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
@@ -232,6 +238,7 @@ impl Config {
             }
         }
         self.detect.check()?;
+        self.serve.check()?;
         self.alert.plan().map(drop)
     }
 
@@ -265,6 +272,12 @@ fn is_name(text: &str) -> bool {
 
 fn defaults() -> Table {
     toml::from_str(DEFAULTS).expect("the embedded defaults are TOML: a test reads them")
+}
+
+/// One section as the embedded defaults have it.
+fn default_section<T: serde::de::DeserializeOwned>(name: &str) -> T {
+    let section = defaults().remove(name).expect("the embedded defaults have every section: a test reads them");
+    section.try_into().expect("the embedded defaults are of the right types: a test reads them")
 }
 
 /// The parser's own message quotes the line, which may hold a secret: only its place and reason are kept.

@@ -7,6 +7,7 @@
 //! Budget: 1 µs an event of 930 bytes on one core. Text is borrowed from the frame until it is in a column;
 //! a credential is hashed once a batch, however often it occurs.
 
+pub mod advice;
 mod apisix;
 mod assemble;
 mod body;

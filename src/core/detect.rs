@@ -68,4 +68,4 @@ pub use options::DetectOptions;
 pub use season::{Season, Slot};
 pub use series::{SeriesScorer, parse_series_row};
 pub use watch::{Watch, WatchStats};
-pub use window::{EntityHash, Streams, Windows};
+pub use window::{Closed, EntityHash, Streams, Windows};

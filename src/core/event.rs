@@ -12,7 +12,9 @@ use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
+use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::error::ArrowError;
 
 pub use builder::{DictColumn, IntColumn, Interner, ListColumn, LongColumn, ShortColumn, TextColumn, TimeColumn};
 
@@ -235,6 +237,19 @@ impl Events {
     pub fn of_batch(batch: RecordBatch) -> Self {
         debug_assert!(batch.schema().fields().iter().zip(SCHEMA.fields()).all(|(a, b)| a.data_type() == b.data_type()));
         Self(batch)
+    }
+
+    /// Rows read back from the lake, of whatever types an engine holds them in.
+    ///
+    /// # Errors
+    /// When a column is missing, or of a type that cannot become the schema's.
+    pub fn of_stored(batch: &RecordBatch) -> Result<Self, ArrowError> {
+        let columns = Column::ALL.iter().map(|column| {
+            let found = batch.column_by_name(column.name());
+            let found = found.ok_or_else(|| ArrowError::SchemaError(format!("no column `{}`", column.name())))?;
+            cast(found, &column.kind().arrow_type())
+        });
+        Ok(Self::of(columns.collect::<Result<_, _>>()?))
     }
 
     /// The schema of a fully classified batch.

@@ -45,11 +45,13 @@ mod history;
 mod identify;
 mod intake;
 mod keys;
+mod listing;
 mod past;
 mod routes;
 mod rows;
 mod sorted;
 mod status;
+mod stored;
 mod timeline;
 mod values;
 mod version;
@@ -61,13 +63,18 @@ use std::sync::OnceLock;
 use ipnet::IpNet;
 
 pub use builder::{DirectoryBuilder, Loaded, ROW_BYTES_MAX};
-pub use changes::{IDENTITY_HISTORY_SCHEMA, history_rows};
+pub use changes::{IDENTITY_HISTORY_SCHEMA, history_rows, meaning_of_history_column};
 pub use diff::{Change, Diff, EntityKind};
 pub use findings::{Finding, FindingCode, Findings, Place, Severity};
-pub use grants::{ScopeAnswer, Scopes};
+pub use grants::{ScopeAnswer, Scopes, covers};
 pub use identify::{Identified, Subject, identify};
+pub use listing::{
+    DIRECTORY_KEY_SCHEMA, DIRECTORY_ROUTE_SCHEMA, KeyListing, meaning_of_directory_key_column,
+    meaning_of_directory_route_column, route_rows,
+};
 pub use rows::{Snapshot, SnapshotError, Table};
 pub use status::{KeyStatus, PrincipalKind, PrincipalStatus, TenantStatus};
+pub use stored::identify_stored;
 pub use views::{Gateway, KeyAt, KeyShape, Last4, PrincipalAt, Quotas, Route, TenantAt, Words};
 
 use crate::event::Interner;
@@ -202,6 +209,11 @@ impl Directory {
 
     pub fn keys(&self) -> impl Iterator<Item = KeyIx> {
         (0..distinct::code_of(self.key_count())).map(KeyIx)
+    }
+
+    /// Whether the key is what its id stands for: exchanged secrets stay known beside the new ones.
+    fn stands_for_its_id(&self, key: KeyIx) -> bool {
+        self.keys.of_id(self.keys.entries[key.0 as usize].id) == Some(key.0)
     }
 
     /// Principals that some snapshot held a row for.
@@ -398,6 +410,10 @@ impl Directory {
     pub fn route_in(&self, method: &str, path: &str, environment: &str) -> Option<RouteIx> {
         let suits = |route: &values::RouteValue| self.word(route.environment) == environment;
         self.routes.find(method, path, suits).map(RouteIx)
+    }
+
+    pub fn routes(&self) -> impl Iterator<Item = Route<'_>> {
+        (0..distinct::code_of(self.routes.list.len())).map(|ix| self.route_at(RouteIx(ix)))
     }
 
     #[must_use]

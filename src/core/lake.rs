@@ -18,12 +18,15 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 
+use crate::access::rows::TOKEN_SCHEMA;
 use crate::alert::{FINDING_SCHEMA, INCIDENT_SCHEMA};
+use crate::audit::AUDIT_SCHEMA;
 use crate::event::{ColumnKind, Events};
-use crate::identity::IDENTITY_HISTORY_SCHEMA;
+use crate::identity::{DIRECTORY_KEY_SCHEMA, DIRECTORY_ROUTE_SCHEMA, IDENTITY_HISTORY_SCHEMA};
 use crate::minutes::MINUTE_SCHEMA;
 use crate::offsets::{Offset, OffsetSpan, Stream};
 use crate::reject::REJECT_SCHEMA;
+use crate::saved::SAVED_QUERY_SCHEMA;
 
 pub use compaction::{CompactionLimits, CompactionPlan, RowsChanged, StoredFile, assert_rows_kept, plan_compaction};
 pub use conservation::{Account, Breach, ConservationCheck};
@@ -36,9 +39,14 @@ pub enum TableName {
     Rejects,
     EntityMinutes,
     IdentityHistory,
+    DirectoryKeys,
+    DirectoryRoutes,
     Findings,
     Incidents,
     Gaps,
+    SavedQueries,
+    Tokens,
+    Audit,
 }
 
 /// The text column by which every table is partitioned: a UTC date, `YYYY-MM-DD`. Text, because engines
@@ -51,9 +59,14 @@ impl TableName {
         Self::Rejects,
         Self::EntityMinutes,
         Self::IdentityHistory,
+        Self::DirectoryKeys,
+        Self::DirectoryRoutes,
         Self::Findings,
         Self::Incidents,
         Self::Gaps,
+        Self::SavedQueries,
+        Self::Tokens,
+        Self::Audit,
     ];
 
     #[must_use]
@@ -63,10 +76,21 @@ impl TableName {
             Self::Rejects => "rejects",
             Self::EntityMinutes => "entity_minutes",
             Self::IdentityHistory => "identity_history",
+            Self::DirectoryKeys => "directory_keys",
+            Self::DirectoryRoutes => "directory_routes",
             Self::Findings => "findings",
             Self::Incidents => "incidents",
             Self::Gaps => "gaps",
+            Self::SavedQueries => "saved_queries",
+            Self::Tokens => "tokens",
+            Self::Audit => "audit",
         }
+    }
+
+    /// Whether no SQL sees it, whoever asks: it says who may ask.
+    #[must_use]
+    pub const fn is_hidden(self) -> bool {
+        matches!(self, Self::Tokens)
     }
 
     /// Columns of the rows as the rooms above make them, without [`PARTITION_COLUMN`].
@@ -77,9 +101,14 @@ impl TableName {
             Self::Rejects => Arc::clone(&REJECT_SCHEMA),
             Self::EntityMinutes => Arc::clone(&MINUTE_SCHEMA),
             Self::IdentityHistory => Arc::clone(&IDENTITY_HISTORY_SCHEMA),
+            Self::DirectoryKeys => Arc::clone(&DIRECTORY_KEY_SCHEMA),
+            Self::DirectoryRoutes => Arc::clone(&DIRECTORY_ROUTE_SCHEMA),
             Self::Findings => Arc::clone(&FINDING_SCHEMA),
             Self::Incidents => Arc::clone(&INCIDENT_SCHEMA),
             Self::Gaps => Arc::clone(&GAP_SCHEMA),
+            Self::SavedQueries => Arc::clone(&SAVED_QUERY_SCHEMA),
+            Self::Tokens => Arc::clone(&TOKEN_SCHEMA),
+            Self::Audit => Arc::clone(&AUDIT_SCHEMA),
         }
     }
 
@@ -91,8 +120,9 @@ impl TableName {
             Self::Rejects => "ingested_at",
             Self::EntityMinutes => "minute",
             Self::IdentityHistory => "noticed_as_of",
+            Self::DirectoryKeys | Self::DirectoryRoutes => "as_of",
             Self::Findings => "from_at",
-            Self::Incidents => "at",
+            Self::Incidents | Self::SavedQueries | Self::Tokens | Self::Audit => "at",
             Self::Gaps => "declared_at",
         }
     }
@@ -105,9 +135,14 @@ impl TableName {
             Self::Rejects => &["ingested_at"],
             Self::EntityMinutes => &["entity_kind", "entity", "minute"],
             Self::IdentityHistory => &["kind", "id", "at"],
+            Self::DirectoryKeys => &["tenant_id", "key_id", "as_of"],
+            Self::DirectoryRoutes => &["template", "method"],
             Self::Findings => &["detector", "entity", "from_at"],
             Self::Incidents => &["incident_id", "sequence"],
             Self::Gaps => &["topic", "partition", "begin"],
+            Self::SavedQueries => &["name", "at"],
+            Self::Tokens => &["token_id", "at"],
+            Self::Audit => &["tenant_id", "seq"],
         }
     }
 }
@@ -130,6 +165,20 @@ pub static GAP_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         Field::new("declared_at", ColumnKind::Time.arrow_type(), false),
     ]))
 });
+
+/// What a column of `gaps` means; empty for a name that is none of them.
+#[must_use]
+pub fn meaning_of_gap_column(name: &str) -> &'static str {
+    match name {
+        "topic" => "Kafka topic",
+        "partition" => "Kafka partition",
+        "begin" => "first offset that was not read",
+        "end" => "first offset after the gap",
+        "reason" => "why the offsets could not be read",
+        "declared_at" => "when the gap was declared, UTC",
+        _ => "",
+    }
+}
 
 /// The tables that ingestion fills. Each remembers its own next offset of every stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -18,6 +18,7 @@ pub mod access;
 pub mod config;
 pub mod fault;
 pub mod offsets;
+pub mod rate;
 pub mod start;
 
 pub mod event;
@@ -50,8 +51,32 @@ pub mod alert;
 
 pub mod refine;
 
+pub mod audit;
+
+pub mod saved;
+
 pub mod lake;
 
+pub mod catalog;
+
 pub mod ingest;
+
+pub mod overview;
+
+pub mod report;
+
+pub mod diagnose;
+
+pub mod flow;
+
+pub mod whatif;
+
+pub mod forecast;
+
+pub mod formats;
+
+pub mod trail;
+
+pub mod prove;
 
 pub mod keymisuse;

@@ -26,7 +26,7 @@ use crate::event::ColumnKind;
 
 pub use blame::Blamed;
 pub use partials::minutes;
-pub use read::{Partial, Partials};
+pub use read::{Marks, Partial, Partials};
 
 /// Distinct values of one kind that a row keeps.
 pub const DISTINCT_MAX: usize = 16;

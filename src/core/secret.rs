@@ -63,6 +63,20 @@ impl Pepper {
         u64::from_le_bytes(cut)
     }
 
+    /// A key for one purpose. It is made of the halves of hashes that no fingerprint shows, so that nobody can have it
+    /// written into the lake by sending the purpose as a credential.
+    #[must_use]
+    pub fn derive(&self, purpose: &str) -> DerivedKey {
+        let mut key = [0; 32];
+        for (half, place) in key.chunks_exact_mut(16).zip(0u8..) {
+            let mut mac = self.0.clone();
+            mac.update(purpose.as_bytes());
+            mac.update(&[place]);
+            half.copy_from_slice(&mac.finalize().into_bytes()[16..]);
+        }
+        DerivedKey(Hmac::new_from_slice(&key).expect("HMAC takes keys of any length"))
+    }
+
     /// The parts of a key by which a slightly wrong copy of it can be recognised.
     #[must_use]
     pub fn parts(&self, key: &str) -> KeyParts {
@@ -73,6 +87,26 @@ impl Pepper {
             tail: if long { self.hash_part(b"tail", &bytes[bytes.len() - PART..]) } else { 0 },
             lower: self.hash_part(b"lower", key.to_ascii_lowercase().as_bytes()),
         }
+    }
+}
+
+/// A secret of one purpose, under which things are signed and recognised. Made by [`Pepper::derive`].
+#[derive(Clone)]
+pub struct DerivedKey(Hmac<Sha256>);
+
+impl DerivedKey {
+    /// HMAC-SHA-256.
+    #[must_use]
+    pub fn mac(&self, data: &[u8]) -> [u8; 32] {
+        let mut mac = self.0.clone();
+        mac.update(data);
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for DerivedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DerivedKey(***)")
     }
 }
 

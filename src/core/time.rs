@@ -127,6 +127,13 @@ pub fn format(micros: i64) -> String {
         .map_or_else(|| format!("{micros}us"), |instant| instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
 }
 
+/// `2026-11-24T09:02:00.000000Z`: always as long, so that texts are ordered as their instants are.
+#[must_use]
+pub fn exact(micros: i64) -> String {
+    DateTime::from_timestamp_micros(micros)
+        .map_or_else(|| format!("{micros}us"), |instant| instant.to_rfc3339_opts(chrono::SecondsFormat::Micros, true))
+}
+
 /// The UTC date, `2026-11-24`.
 #[must_use]
 pub fn date(micros: i64) -> String {

@@ -7,8 +7,8 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use claviger_core::cause::RootCause;
@@ -68,6 +68,8 @@ pub struct Seat {
     pub alarms: Alarms,
     pub consumed: Consumed,
     pub verdicts: Verdicts,
+    /// Where the dashboard is, for the pipeline to say as soon as it answers.
+    pub dashboard: Arc<OnceLock<String>>,
     /// Turns true when everything was read that will be.
     pub shutdown: watch::Receiver<bool>,
 }
@@ -97,6 +99,7 @@ where
     let broker = Broker::start()?;
     let consumed = Consumed::default();
     let producer = Producer::new(&broker, consumed.clone())?;
+    let dashboard = Arc::new(OnceLock::new());
     let (end, shutdown) = watch::channel(false);
     #[expect(clippy::disallowed_methods, reason = "not detached: waited for below, and its error is the demo's")]
     let mut pipeline = tokio::spawn(pipeline(Seat {
@@ -110,6 +113,7 @@ where
         alarms: alarms.clone(),
         consumed,
         verdicts: verdicts.clone(),
+        dashboard: Arc::clone(&dashboard),
         shutdown,
     }));
 
@@ -122,7 +126,7 @@ where
         (stage, result)
     });
 
-    let mut teller = Teller::new(options.voice, verdicts, alarms, options.data.clone());
+    let mut teller = Teller::new(options.voice, verdicts, alarms, options.data.clone(), dashboard);
     teller.open(out)?;
     let mut interrupted = std::pin::pin!(interrupted);
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -174,6 +178,8 @@ struct Teller {
     verdicts: Verdicts,
     alarms: Alarms,
     data: PathBuf,
+    /// Where the dashboard is; none once that was said.
+    dashboard: Option<Arc<OnceLock<String>>>,
     began: tokio::time::Instant,
     told: Vec<(RootCause, u64)>,
     /// Lines of the table on the screen.
@@ -181,8 +187,9 @@ struct Teller {
 }
 
 impl Teller {
-    fn new(voice: Voice, verdicts: Verdicts, alarms: Alarms, data: PathBuf) -> Self {
-        Self { voice, verdicts, alarms, data, began: tokio::time::Instant::now(), told: Vec::new(), drawn: 0 }
+    fn new(voice: Voice, verdicts: Verdicts, alarms: Alarms, data: PathBuf, dashboard: Arc<OnceLock<String>>) -> Self {
+        let (began, dashboard) = (tokio::time::Instant::now(), Some(dashboard));
+        Self { voice, verdicts, alarms, data, dashboard, began, told: Vec::new(), drawn: 0 }
     }
 
     fn open(&self, out: &mut impl Write) -> Result<(), DemoError> {
@@ -211,6 +218,10 @@ impl Teller {
         if self.drawn > 0 {
             // Up over the table, and clear to the end of the screen.
             text.push_str(&format!("\x1b[{}A\x1b[J", self.drawn));
+        }
+        if let Some(url) = self.dashboard.as_ref().and_then(|dashboard| dashboard.get()) {
+            text.push_str(&format!("dashboard: {url}\n\n"));
+            self.dashboard = None;
         }
         for (cause, tally) in &ledger.causes {
             if !self.told.iter().any(|(told, _)| told == cause) {

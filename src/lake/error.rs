@@ -40,6 +40,10 @@ pub enum LakeError {
     FlushTimeout { seconds: u64 },
     #[error("{stream}: offset {offered} came where {expected} was due")]
     Gap { stream: String, expected: i64, offered: i64 },
+    #[error("proof `{path}` cannot be read")]
+    ProofUnreadable { path: String, source: object_store::Error },
+    #[error("proof `{path}` cannot be written")]
+    ProofUnwritable { path: String, source: object_store::Error },
     #[error("a worker of the lake ended early")]
     WorkerEnded,
 }
@@ -50,12 +54,15 @@ impl Fault for LakeError {
             Self::BadLocation { .. } => "give a folder, or a URL whose storage this build supports".to_owned(),
             Self::Missing { .. } => "check the path; `claviger replay` or `claviger run` creates a lake".to_owned(),
             Self::Refused { .. } => {
-                "one SELECT over events, rejects, entity_minutes, identity_history, findings, incidents and gaps; `select * from information_schema.columns` lists what they hold".to_owned()
+                "one SELECT over events, rejects, entity_minutes, identity_history, directory_keys, directory_routes, findings, incidents, gaps and audit; `select * from information_schema.columns` lists what they hold".to_owned()
             }
-            Self::Unreadable { .. } | Self::UnreadableLog { .. } | Self::Query { .. } => {
+            Self::Unreadable { .. }
+            | Self::UnreadableLog { .. }
+            | Self::Query { .. }
+            | Self::ProofUnreadable { .. } => {
                 "check that the storage is reachable and the table complete".to_owned()
             }
-            Self::Unwritable { .. } | Self::Unstorable { .. } => {
+            Self::Unwritable { .. } | Self::Unstorable { .. } | Self::ProofUnwritable { .. } => {
                 "check credentials and free space; events wait in their source meanwhile".to_owned()
             }
             Self::TornCommit { table, version, .. } => {
@@ -90,6 +97,8 @@ impl Fault for LakeError {
             Self::Unreadable { .. }
             | Self::UnreadableLog { .. }
             | Self::Query { .. }
+            | Self::ProofUnreadable { .. }
+            | Self::ProofUnwritable { .. }
             | Self::Unwritable { .. }
             | Self::Unstorable { .. }
             | Self::Fenced { .. }

@@ -32,6 +32,7 @@ const PRUNING_COLUMNS: &[&str] = &[
     "from_at",
     "detector",
     "incident_id",
+    "seq",
 ];
 
 /// Columns whose least and greatest values are written into the log, for skipping whole files.
@@ -41,9 +42,14 @@ pub(super) fn log_statistics(table: TableName) -> &'static [&'static str] {
         TableName::Rejects => &["ingested_at", "partition", "offset", "reason"],
         TableName::EntityMinutes => &["minute", "entity_kind", "entity"],
         TableName::IdentityHistory => &["at", "kind", "id"],
+        TableName::DirectoryKeys => &["as_of", "tenant_id", "key_id"],
+        TableName::DirectoryRoutes => &["as_of"],
         TableName::Findings => &["from_at", "detector", "entity", "tenant_id"],
         TableName::Incidents => &["at", "sequence", "event", "incident_id"],
         TableName::Gaps => &["declared_at", "partition", "begin", "end"],
+        TableName::SavedQueries => &["at"],
+        TableName::Tokens => &["at"],
+        TableName::Audit => &["at", "tenant_id", "seq"],
     }
 }
 

@@ -13,19 +13,28 @@ use futures::future::BoxFuture;
 
 use super::Lake;
 use super::error::LakeError;
+use super::log;
 use super::table::Table;
 
 /// Operators that hold more than this spill to the temporary folder.
 const MEMORY_BYTES_MAX: usize = 512 << 20;
 
 impl Lake {
-    /// Every table, at its newest version.
+    /// Every table that SQL may see, at its newest version. A lake of an earlier version lacks the newer ones until it is
+    /// written to.
     pub(super) async fn tables(&self) -> Result<Vec<Table>, LakeError> {
         let mut tables = Vec::with_capacity(TableName::ALL.len());
-        for name in TableName::ALL {
-            tables.push(self.table(*name).await?);
+        for &name in TableName::ALL.iter().filter(|name| !name.is_hidden()) {
+            if self.has(name).await? {
+                tables.push(self.table(name).await?);
+            }
         }
         Ok(tables)
+    }
+
+    async fn has(&self, name: TableName) -> Result<bool, LakeError> {
+        let objects = self.log_store(name)?.object_store(None);
+        log::newest_commit(name, objects.as_ref()).await.map(|newest| newest.is_some())
     }
 
     /// A session that knows every table by its name, each at its newest version.

@@ -1,8 +1,9 @@
-//! Changes of identity go to the lake beside the requests they explain.
+//! Changes of identity go to the lake beside the requests they explain, and so does what the directory holds.
 
 use std::sync::Arc;
 
-use claviger_core::identity::{Directory, history_rows};
+use claviger_core::identity::{Directory, KeyListing, history_rows, route_rows};
+use claviger_core::lake::TableName;
 use tokio::sync::watch;
 
 use super::Panicked;
@@ -30,17 +31,44 @@ pub async fn record_history(lake: Lake, mut directory: watch::Receiver<Arc<Direc
     }
 }
 
-/// Stores what `current` knows that `previous` did not; what the lake holds already adds nothing.
+/// Stores what `current` knows that `previous` did not, changes and keys as they are now; what the lake holds already
+/// adds nothing.
 ///
 /// # Errors
 /// The lake cannot be written.
 pub async fn record(lake: &Lake, previous: &Arc<Directory>, current: &Arc<Directory>) -> Result<(), AnyFault> {
     let (before, after) = (Arc::clone(previous), Arc::clone(current));
     let rows = tokio::task::spawn_blocking(move || history_rows(&before, &after)).await.map_err(|_| any(Panicked))?;
-    if rows.num_rows() == 0 {
-        return Ok(());
+    if rows.num_rows() > 0 {
+        // Boxed: the library's futures are large, and compile slowly where they are inlined.
+        let stored: Result<bool, LakeError> = Box::pin(lake.record_identity(current.noticed_at(), rows)).await;
+        stored.map_err(any)?;
     }
-    // Boxed: the library's futures are large, and compile slowly where they are inlined.
-    let stored: Result<bool, LakeError> = Box::pin(lake.record_identity(current.noticed_at(), rows)).await;
-    stored.map(drop).map_err(any)
+    Box::pin(list_keys(lake, previous, current)).await?;
+    Box::pin(list_routes(lake, previous, current)).await
+}
+
+/// Stores the keys that differ, a part at a time: a million of them must not stand in memory twice.
+async fn list_keys(lake: &Lake, previous: &Arc<Directory>, current: &Arc<Directory>) -> Result<(), AnyFault> {
+    let Some(mut stored) = lake.list_directory(TableName::DirectoryKeys, current.noticed_at()).await.map_err(any)?
+    else {
+        return Ok(());
+    };
+    let (before, after) = (Arc::clone(previous), Arc::clone(current));
+    let listing = tokio::task::spawn_blocking(move || Arc::new(KeyListing::between(&before, after)));
+    let listing = listing.await.map_err(|_| any(Panicked))?;
+    for part in 0..listing.parts() {
+        let listing = Arc::clone(&listing);
+        let rows = tokio::task::spawn_blocking(move || listing.rows(part)).await.map_err(|_| any(Panicked))?;
+        stored.add(rows).await.map_err(any)?;
+    }
+    stored.commit().await.map_err(any)
+}
+
+async fn list_routes(lake: &Lake, previous: &Directory, current: &Directory) -> Result<(), AnyFault> {
+    let Some(rows) = route_rows(previous, current) else { return Ok(()) };
+    let stored = lake.list_directory(TableName::DirectoryRoutes, current.noticed_at()).await.map_err(any)?;
+    let Some(mut stored) = stored else { return Ok(()) };
+    stored.add(rows).await.map_err(any)?;
+    stored.commit().await.map_err(any)
 }

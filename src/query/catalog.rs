@@ -75,11 +75,11 @@ impl SchemaProvider for Visible {
         let fresh = self.tables.newest(table).await?;
         self.named.lock().unwrap_or_else(PoisonError::into_inner).push((table, fresh.version));
         Ok(match (&self.scope, sight(table)) {
-            (TenantScope::All, _) => Some(fresh.provider),
+            (TenantScope::All, Sight::Tenant { .. } | Sight::Operator) => Some(fresh.provider),
             (TenantScope::One(tenant), Sight::Tenant { column }) => {
                 Some(Arc::new(Barrier::new(table, fresh.provider, column, tenant)?))
             }
-            (TenantScope::One(_), Sight::Operator) => None,
+            (TenantScope::One(_), Sight::Operator) | (_, Sight::Nobody) => None,
         })
     }
 }

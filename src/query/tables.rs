@@ -28,21 +28,35 @@ pub(super) enum Sight {
     Tenant { column: &'static str },
     /// No column names a tenant: only who may see every tenant sees it.
     Operator,
+    /// No SQL sees it, whoever asks.
+    Nobody,
 }
 
 pub(super) const fn sight(table: TableName) -> Sight {
     match table {
-        TableName::Events | TableName::EntityMinutes | TableName::Findings | TableName::Incidents => {
-            Sight::Tenant { column: "tenant_id" }
-        }
-        TableName::Rejects | TableName::IdentityHistory | TableName::Gaps => Sight::Operator,
+        TableName::Events
+        | TableName::EntityMinutes
+        | TableName::DirectoryKeys
+        | TableName::Findings
+        | TableName::Incidents
+        | TableName::SavedQueries => Sight::Tenant { column: "tenant_id" },
+        TableName::Rejects
+        | TableName::IdentityHistory
+        | TableName::DirectoryRoutes
+        | TableName::Gaps
+        | TableName::Audit => Sight::Operator,
+        TableName::Tokens => Sight::Nobody,
     }
 }
 
 /// The tables that a caller may name.
-pub(super) fn visible(scope: &TenantScope) -> impl Iterator<Item = TableName> {
+pub fn visible(scope: &TenantScope) -> impl Iterator<Item = TableName> {
     let is_operator = *scope == TenantScope::All;
-    TableName::ALL.iter().copied().filter(move |table| is_operator || sight(*table) != Sight::Operator)
+    TableName::ALL.iter().copied().filter(move |table| match sight(*table) {
+        Sight::Tenant { .. } => true,
+        Sight::Operator => is_operator,
+        Sight::Nobody => false,
+    })
 }
 
 /// A table at one version.

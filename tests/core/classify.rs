@@ -36,7 +36,7 @@ const SHOWN: &[Column] = &[
     Column::RevocationLagUs,
 ];
 
-fn world() -> Arc<Directory> {
+pub(crate) fn world() -> Arc<Directory> {
     let folder = repository().join("tests/fixtures/classify/world");
     let read = |name: &str| std::fs::read_to_string(folder.join(name)).expect("a file of the world");
     let snapshot: serde_json::Value = serde_json::from_str(&read("snapshot.json")).expect("JSON");
@@ -60,7 +60,7 @@ fn world() -> Arc<Directory> {
 }
 
 /// The frames of a file as events, judged by one that has seen none before.
-fn judged(file: &Path, world: &Arc<Directory>) -> Events {
+pub(crate) fn judged(file: &Path, world: &Arc<Directory>) -> Events {
     let frames = std::fs::read_to_string(file).expect("frames");
     let frames: Vec<&[u8]> = frames.lines().map(str::as_bytes).collect();
     let refined = Refiner::new(RefineOptions::new(decode_options())).refine(&batch_of(&frames), world);

@@ -3,29 +3,19 @@
 //! `CLAVIGER_UPDATE_SCHEMAS=1 cargo test -p claviger-core contract` writes them anew; the old file of a released
 //! version goes to `schemas/history/`.
 
-use arrow::datatypes::{DataType, Schema};
+use arrow::datatypes::Schema;
 use claviger_core::alert::{FINDING_SCHEMA, INCIDENT_SCHEMA, meaning_of_finding_column, meaning_of_incident_column};
+use claviger_core::audit::{AUDIT_SCHEMA, meaning_of_audit_column};
+use claviger_core::catalog::type_name;
 use claviger_core::event::{Column, Events};
+use claviger_core::identity::{
+    DIRECTORY_KEY_SCHEMA, DIRECTORY_ROUTE_SCHEMA, meaning_of_directory_key_column, meaning_of_directory_route_column,
+};
 use claviger_core::minutes::{MINUTE_SCHEMA, meaning_of_minute_column};
 use claviger_core::reject::{REJECT_SCHEMA, meaning_of_reject_column};
 use serde_json::{Value, json};
 
 use crate::support::repository;
-
-/// A type in the words of Delta and Parquet: how text is held in memory is nobody else's business.
-fn type_name(data_type: &DataType) -> String {
-    match data_type {
-        DataType::Utf8 => "string".to_owned(),
-        DataType::Dictionary(_, value) => type_name(value),
-        DataType::Int16 => "short".to_owned(),
-        DataType::Int32 => "integer".to_owned(),
-        DataType::Int64 => "long".to_owned(),
-        DataType::Float64 => "double".to_owned(),
-        DataType::Timestamp(_, Some(_)) => "timestamp".to_owned(),
-        DataType::List(item) => format!("array<{}>", type_name(item.data_type())),
-        other => panic!("{other} has no name here yet"),
-    }
-}
 
 fn described(table: &str, schema: &Schema, meaning: impl Fn(&str) -> &'static str) -> Value {
     let columns = schema.fields().iter().map(|field| {
@@ -56,6 +46,12 @@ fn the_stored_schemas_are_those_of_the_code() {
     check("event.json", &described("events", &Events::schema(), of_event));
     check("reject.json", &described("rejects", &REJECT_SCHEMA, meaning_of_reject_column));
     check("entity_minute.json", &described("entity_minutes", &MINUTE_SCHEMA, meaning_of_minute_column));
+    check("directory_key.json", &described("directory_keys", &DIRECTORY_KEY_SCHEMA, meaning_of_directory_key_column));
+    check(
+        "directory_route.json",
+        &described("directory_routes", &DIRECTORY_ROUTE_SCHEMA, meaning_of_directory_route_column),
+    );
     check("finding.json", &described("findings", &FINDING_SCHEMA, meaning_of_finding_column));
     check("incident.json", &described("incidents", &INCIDENT_SCHEMA, meaning_of_incident_column));
+    check("audit.json", &described("audit", &AUDIT_SCHEMA, meaning_of_audit_column));
 }

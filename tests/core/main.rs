@@ -15,6 +15,7 @@ mod canary;
 mod classify;
 mod contract;
 mod decode;
+mod diagnose;
 mod engine;
 mod engine_bounds;
 mod identity;

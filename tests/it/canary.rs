@@ -209,7 +209,7 @@ fn no_byte_that_the_service_writes_holds_a_secret_of_its_input() {
     let address = wait_for("address in the log", || {
         let line = logged().lines().find(|line| line.contains("claviger runs"))?.to_owned();
         let line: serde_json::Value = serde_json::from_str(&line).ok()?;
-        line["address"].as_str()?.parse().ok()
+        line["url"].as_str()?.strip_prefix("http://")?.parse().ok()
     });
     let refined = format!("claviger_refine_in_frames_total {}", frames.len());
     let metrics = wait_for("metric that counts all frames", || {

@@ -1,6 +1,6 @@
 //! The lake against real tables on disk: exactly once, whatever the storage answers.
 
-mod rows;
+pub(crate) mod rows;
 mod stores;
 
 use std::collections::HashMap;
@@ -32,12 +32,12 @@ fn options() -> WriterOptions {
     }
 }
 
-async fn open(folder: &Path) -> Lake {
+pub(crate) async fn open(folder: &Path) -> Lake {
     Lake::open(folder.to_str().unwrap(), "main", &HashMap::new()).await.unwrap()
 }
 
 /// Reads `spans` in order through a writer of its own, from where the lake says.
-async fn ingest(lake: &Lake, spans: &[(i64, i64)]) -> Vec<(Stream, Offset)> {
+pub(crate) async fn ingest(lake: &Lake, spans: &[(i64, i64)]) -> Vec<(Stream, Offset)> {
     let (writer, _signals) = Writer::start(lake, options()).await.unwrap();
     let begins = writer.assign(&[(stream(), Offset(0))]).await.unwrap();
     for (begin, end) in spans {

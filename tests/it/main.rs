@@ -4,18 +4,25 @@
 
 mod support;
 
+mod access;
 mod alert;
+mod api;
+mod audit;
 mod canary;
 mod chaos;
 mod command_line;
 mod demo;
 mod detect;
+mod diagnose;
+mod export;
 mod identity;
 mod kafka;
 mod lake;
+mod live;
 mod pipeline;
 mod postgres;
 mod query;
 mod replay;
+mod reports;
 mod serve;
 mod telemetry;

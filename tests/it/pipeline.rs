@@ -327,8 +327,7 @@ async fn health_answers_while_the_lake_is_stuck() {
     rig.health.directory_loaded();
     rig.book.stuck.store(true, SeqCst);
     let handle = PrometheusBuilder::new().build_recorder().handle();
-    let server =
-        Server::start("127.0.0.1:0".parse().expect("an address"), Arc::clone(&rig.health), handle).expect("a server");
+    let server = Server::start(crate::serve::entrance(), Arc::clone(&rig.health), handle).expect("a server");
     let address = server.address();
     let stuck = Arc::clone(&rig.book.stuck);
     let parts = rig.parts(Box::new(move |send, _| {

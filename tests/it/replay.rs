@@ -6,10 +6,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/first-cause");
+pub(crate) const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/first-cause");
 
 /// Replays `files` of `folder` into its lake; the answer as JSON.
-fn replay(folder: &Path, files: &[&str], input: &[u8]) -> Value {
+pub(crate) fn replay(folder: &Path, files: &[&str], input: &[u8]) -> Value {
     let mut command = Command::new(env!("CARGO_BIN_EXE_claviger"));
     command.current_dir(folder).args(["replay", "--json", "--lake", "lake", "--identity"]);
     command.arg(format!("{FIXTURES}/identity")).args(files);
@@ -28,7 +28,7 @@ fn query(folder: &Path, sql: &str) -> Value {
     serde_json::from_slice(&answer.stdout).unwrap()
 }
 
-fn log() -> Vec<u8> {
+pub(crate) fn log() -> Vec<u8> {
     std::fs::read(format!("{FIXTURES}/access.ndjson")).unwrap()
 }
 
@@ -92,4 +92,6 @@ fn changes_of_identity_are_stored_once_beside_the_requests() {
     let deleted =
         query(folder.path(), "select id from identity_history where kind = 'principal' and after = 'deleted'");
     assert_eq!(deleted, serde_json::json!([{ "id": "svc-backup" }]));
+    let keys = query(folder.path(), "select count(*) n, count(distinct key_id) ids from directory_keys");
+    assert!(keys[0]["n"] == keys[0]["ids"] && keys[0]["n"] != 0, "every key is listed once: {keys}");
 }

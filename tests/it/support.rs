@@ -3,6 +3,7 @@
 pub(crate) mod fault_server;
 pub(crate) mod kafka;
 
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Longer than anything takes on a busy machine; only a failing test waits for it.
@@ -23,4 +24,15 @@ pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         assert!(began.elapsed() < PATIENCE, "no {what} within {PATIENCE:?}");
         std::thread::sleep(Duration::from_millis(1));
     }
+}
+
+/// A Python that has duckdb, a reader that is not ours. CI has one.
+pub(crate) fn python() -> Option<String> {
+    if let Ok(named) = std::env::var("CLAVIGER_TEST_PYTHON") {
+        return Some(named);
+    }
+    assert!(!in_ci(), "CI reads back by a reader of its own: CLAVIGER_TEST_PYTHON names a Python with duckdb");
+    let able =
+        Command::new("python3").args(["-c", "import duckdb"]).output().is_ok_and(|output| output.status.success());
+    able.then(|| "python3".to_owned())
 }

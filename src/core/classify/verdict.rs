@@ -136,7 +136,7 @@ fn missing_field(facts: &Facts<'_>) -> &'static str {
     clippy::wildcard_enum_match_arm,
     reason = "most causes speak for themselves; the arms are those with facts to show"
 )]
-fn evidence(facts: &Facts<'_>, cause: RootCause) -> Vec<String> {
+pub(super) fn evidence(facts: &Facts<'_>, cause: RootCause) -> Vec<String> {
     let mut out = Vec::with_capacity(4);
     let mut note = |name: &str, value: &str| {
         if !value.is_empty() {

@@ -11,7 +11,7 @@ use super::ConfigError;
 pub const VARIABLE_PREFIX: &str = "CLAVIGER__";
 
 /// Tables whose keys belong to someone else.
-const FREE: &[&str] = &["kafka.options", "detect.budgets"];
+const FREE: &[&str] = &["kafka.options", "detect.budgets", "serve.oidc.roles"];
 
 /// Lays `file` over `base`. A key that `base` does not have is an error.
 pub(super) fn lay_over(base: &mut Table, file: Table, path: &str) -> Result<(), ConfigError> {

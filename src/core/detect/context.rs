@@ -4,7 +4,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::peers::PeerBook;
-use super::{DetectOptions, Levels, Minute};
+use super::{DetectOptions, Levels, Minute, new_origin};
 use crate::minutes::{Distinct, EntityKind, Sum};
 use crate::secret::stable_hash;
 
@@ -63,16 +63,20 @@ impl Population {
             tally.requests += requests;
             tally.served += served;
         }
-        for &(kind, hash) in &minute.distinct {
+        // Whether a key, object or path is new to a tenant is never asked.
+        for of_kind in minute.distinct.chunk_by(|(kind, _), (next, _)| kind == next) {
+            let Some(&(kind, _)) = of_kind.first().filter(|(kind, _)| new_origin::judges(*kind)) else { continue };
             for owner in [tenant, EVERYBODY] {
-                let room = self.values.len() < Self::VALUES_MAX;
                 let changes = self.changes.entry((owner, kind)).or_default();
-                changes.shown += 1.0;
-                if let Some(count) = self.values.get_mut(&(owner, kind, hash)) {
-                    *count += 1.0;
-                } else if room {
-                    self.values.insert((owner, kind, hash), 1.0);
-                    changes.appeared += 1.0;
+                for &(_, hash) in of_kind {
+                    changes.shown += 1.0;
+                    let room = self.values.len() < Self::VALUES_MAX;
+                    if let Some(count) = self.values.get_mut(&(owner, kind, hash)) {
+                        *count += 1.0;
+                    } else if room {
+                        self.values.insert((owner, kind, hash), 1.0);
+                        changes.appeared += 1.0;
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@
 
 use super::Entity;
 use crate::cause::RootCause;
-use crate::minutes::{Distinct, MINUTE_US, Partial, Sum, Sums};
+use crate::minutes::{Distinct, EntityKind, MINUTE_US, Partial, Sum, Sums};
 
 /// What one entity did in one minute: all partials of it added up.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,32 +73,52 @@ impl Minute {
 
     /// Adds a partial of the same entity and minute.
     pub fn add(&mut self, partial: &Partial<'_>) {
+        self.add_principal(partial.principal);
+        self.add_counts(partial);
+        self.unite(&mut partial.distinct().collect());
+    }
+
+    /// Adds what a partial counts.
+    pub(super) fn add_counts(&mut self, partial: &Partial<'_>) {
         self.total += &partial.sums;
         match self.causes.binary_search_by_key(&partial.cause, |(cause, _)| *cause) {
             Ok(at) => self.causes[at].1 += &partial.sums,
             Err(at) => self.causes.insert(at, (partial.cause, partial.sums)),
         }
-        if self.distinct.is_empty() {
-            self.distinct.extend(partial.distinct());
+    }
+
+    /// Of several principals within the minute the later name wins, in any order of arrival.
+    pub(super) fn add_principal(&mut self, name: &str) {
+        if *self.principal < *name {
+            name.clone_into(&mut self.principal);
+        }
+    }
+
+    /// Takes distinct values in any order, and leaves `fresh` empty.
+    pub(super) fn unite(&mut self, fresh: &mut Vec<(Distinct, u32)>) {
+        if !fresh.is_empty() {
+            self.distinct.append(fresh);
             self.distinct.sort_unstable();
             self.distinct.dedup();
-        } else {
-            for value in partial.distinct() {
-                if let Err(at) = self.distinct.binary_search(&value) {
-                    self.distinct.insert(at, value);
-                }
-            }
         }
-        if *self.principal < *partial.principal {
-            partial.principal.clone_into(&mut self.principal);
-        }
+    }
+
+    /// Makes it another entity's empty minute, and keeps the room that it has.
+    pub(super) fn reuse(&mut self, minute_us: i64, kind: EntityKind, name: &str, tenant: &str) {
+        self.minute_us = minute_us;
+        self.entity.kind = kind;
+        name.clone_into(&mut self.entity.name);
+        tenant.clone_into(&mut self.entity.tenant);
+        self.principal.clear();
+        self.total = Sums::ZERO;
+        self.causes.clear();
+        self.distinct.clear();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::minutes::EntityKind;
 
     #[test]
     fn values_are_found_by_kind() {

@@ -57,6 +57,11 @@ struct New {
     chance: f64,
 }
 
+/// Whether new values of this kind are judged.
+pub(super) fn judges(kind: Distinct) -> bool {
+    DIMENSIONS.iter().any(|(dimension, ..)| *dimension == kind)
+}
+
 impl State {
     pub fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
         // Where a credential was refused, the new place may be that of whoever was turned away.

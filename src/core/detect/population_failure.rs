@@ -15,7 +15,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::told::HOUR_US;
-use super::window::EntityHash;
+use super::window::{Closed, EntityHash};
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::cause::RootCause;
 use crate::minutes::{EntityKind, MINUTE_US, Sum};
@@ -70,19 +70,14 @@ impl State {
     /// Of an entity's usual refusals, the weight of a new window.
     const LEARN: f32 = 0.02;
 
-    pub fn observe(
-        &mut self,
-        minute_us: i64,
-        minutes: &[(EntityHash, Minute)],
-        context: &Context<'_>,
-        found: &mut Vec<Finding>,
-    ) {
+    pub fn observe(&mut self, closed: &Closed, context: &Context<'_>, found: &mut Vec<Finding>) {
+        let minute_us = closed.minute_us;
         let from_us = minute_us - minute_us.rem_euclid(TEN_US);
         if from_us != self.open_from_us {
             self.close(from_us);
         }
         let (mut by_gateway, mut by_tenant) = ((0, 0), (0, 0));
-        for (hash, minute) in minutes {
+        for (hash, minute) in closed.iter() {
             let refused: i64 = minute.causes.iter().map(|(cause, sums)| counted(*cause, sums[Sum::Requests])).sum();
             match minute.entity.kind {
                 EntityKind::Gateway => {
@@ -95,7 +90,7 @@ impl State {
                 EntityKind::Key | EntityKind::Source | EntityKind::Route | EntityKind::Principal => {}
             }
             if refused > 0 {
-                self.count(*hash, &minute.entity, refused);
+                self.count(hash, &minute.entity, refused);
             }
         }
         let (requests, refused) = by_gateway.max(by_tenant);

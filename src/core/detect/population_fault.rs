@@ -10,7 +10,7 @@
 
 use super::breakdown::{Breakdown, Explained, Failing, failed};
 use super::told::{HOUR_US, start_of};
-use super::window::EntityHash;
+use super::window::Closed;
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::cause::RootCause;
 use crate::minutes::{EntityKind, MINUTE_US, Sum};
@@ -46,13 +46,15 @@ struct Span {
 impl State {
     pub(super) fn observe(
         &mut self,
-        minute_us: i64,
-        minutes: &[(EntityHash, Minute)],
+        closed: &Closed,
         breakdown: &Breakdown,
         context: &Context<'_>,
         found: &mut Vec<Finding>,
     ) {
-        let tenants = || minutes.iter().map(|(_, minute)| minute).filter(|m| m.entity.kind == EntityKind::Tenant);
+        let minute_us = closed.minute_us;
+        let is_tenant = |minute: &&Minute| minute.entity.kind == EntityKind::Tenant;
+        let tenants: Vec<&Minute> = closed.iter().map(|(_, minute)| minute).filter(is_tenant).collect();
+        let tenants = || tenants.iter().copied();
         let requests: i64 = tenants().map(|minute| minute.total[Sum::Requests]).sum();
         for (failing, kind) in Failing::ALL.into_iter().zip(&mut self.kinds) {
             let failed = tenants().map(|minute| failed(minute, failing)).sum();

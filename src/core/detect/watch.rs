@@ -27,7 +27,7 @@ use self::tenant::TenantWatch;
 use super::budget::suspicious;
 use super::request_spike;
 use super::told::{DAY_US, HOUR_US};
-use super::window::{EntityHash, Windows};
+use super::window::{Closed, EntityHash, Windows};
 use super::{DetectOptions, Entity, Finding, Instant, Levels, Minute, Severity};
 use crate::event::{Column, Events};
 use crate::minutes::{EntityKind, MINUTE_US, Partials};
@@ -142,10 +142,11 @@ impl Watch {
     pub fn advance(&mut self, watermark_us: i64) -> Vec<Finding> {
         let until_us = watermark_us.saturating_sub(self.surroundings.options.lateness_us);
         let mut found = Vec::new();
-        while let Some((minute_us, minutes)) = self.windows.close_next(until_us) {
-            self.pass_time(minute_us, &mut found);
-            self.close_minute(minute_us, &minutes, &mut found);
-            self.pass_time(minute_us + MINUTE_US, &mut found);
+        while let Some(closed) = self.windows.close_next(until_us) {
+            self.pass_time(closed.minute_us, &mut found);
+            self.close_minute(&closed, &mut found);
+            self.pass_time(closed.minute_us + MINUTE_US, &mut found);
+            self.windows.reuse(closed);
         }
         if self.closed_us > 0 {
             self.pass_time(until_us - until_us.rem_euclid(MINUTE_US), &mut found);
@@ -203,11 +204,11 @@ impl Watch {
         &self.surroundings.levels
     }
 
-    fn close_minute(&mut self, minute_us: i64, minutes: &[(EntityHash, Minute)], found: &mut Vec<Finding>) {
-        for (hash, minute) in minutes {
+    fn close_minute(&mut self, closed: &Closed, found: &mut Vec<Finding>) {
+        for (hash, minute) in closed.iter() {
             self.surroundings.learn(minute);
             let full = self.entities.len() >= self.surroundings.options.entities_max;
-            let watched = match self.entities.get_mut(hash) {
+            let watched = match self.entities.get_mut(&hash) {
                 Some(watched) => watched,
                 None if full => {
                     self.dropped_entities += 1;
@@ -216,7 +217,7 @@ impl Watch {
                 None => {
                     let Some(role) = Role::new(minute, &self.surroundings) else { continue };
                     let watched = Watched { entity: minute.entity.clone(), last_us: 0, role };
-                    self.entities.entry(*hash).insert(watched).into_mut()
+                    self.entities.entry(hash).insert(watched).into_mut()
                 }
             };
             watched.last_us = minute.to_us();
@@ -225,7 +226,7 @@ impl Watch {
             }
             watched.role.observe(minute, &mut self.surroundings, found);
         }
-        self.surroundings.close_minute(minute_us, minutes, found);
+        self.surroundings.close_minute(closed, found);
     }
 
     /// Lets event time pass from the end of the last closed minute to `to_us`: ends hours and looks at who is silent.

@@ -1,19 +1,18 @@
 //! Partials of any order to whole minutes, in order.
 //!
-//! Rows of one entity and minute are added up until the minute is closed; a closed minute comes out sorted by entity,
-//! tenants before keys, so that any order of arrival within the lateness bound gives the same. What comes for a closed
+//! Rows of one entity and minute are added up until the minute is closed; a closed minute comes out in a fixed order of
+//! entities, tenants before keys, so that any order of arrival within the lateness bound gives the same. What comes for a closed
 //! minute is counted and dropped. Longer windows follow from closed minutes.
 //!
 //! [`Streams`] says how far event time has come over several inputs, of which some may be idle.
 
 use std::collections::BTreeMap;
-use std::hash::BuildHasher as _;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::{Entity, Minute};
-use crate::minutes::{EntityKind, MINUTE_US, Partial};
+use crate::minutes::{Distinct, EntityKind, MINUTE_US, Marks, Partial};
 
 /// An entity as a number: a hash of its kind and name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,23 +21,99 @@ pub struct EntityHash(pub u64);
 impl EntityHash {
     #[must_use]
     pub fn of(kind: EntityKind, name: &str) -> Self {
-        Self(FixedState::with_seed(kind as u64).hash_one(name))
+        Self::marked(kind, Marks::of(name))
+    }
+
+    fn marked(kind: EntityKind, mark: u64) -> Self {
+        // Odd, so that no two names of a kind fall together that were apart.
+        Self(mark.wrapping_mul(2 * (kind as u64) + 1))
     }
 }
-
-type Open = HashMap<EntityHash, Minute, FixedState>;
 
 /// Minutes that are still open.
 #[derive(Clone, Debug, Default)]
 pub struct Windows {
     open: BTreeMap<i64, Open>,
+    /// Minutes that were closed and judged: the room they hold is given to new ones.
+    spare: Vec<Slot>,
     /// Minutes before this are closed.
     closed_us: Option<i64>,
     late_rows: u64,
     rows: u64,
 }
 
+/// One open minute. Entities lie in the order of their first row; the index is small, so that finding one is quick.
+#[derive(Clone, Debug, Default)]
+struct Open {
+    index: HashMap<EntityHash, u32, FixedState>,
+    slots: Vec<Slot>,
+}
+
+/// An entity's minute in the making.
+#[derive(Clone, Debug)]
+struct Slot {
+    hash: EntityHash,
+    /// Of tenant and principal: names are compared only where these differ.
+    tenant: u64,
+    principal: u64,
+    minute: Minute,
+    /// Distinct values that are not yet among the minute's: taken together, or a busy minute would be sorted at each row.
+    fresh: Vec<(Distinct, u32)>,
+}
+
+impl Slot {
+    /// Values that may wait, beside a quarter of those that are known.
+    const FRESH: usize = 32;
+
+    fn add(&mut self, partial: &Partial<'_>) {
+        // A key that changes its tenant within a minute: the later name wins, in any order of arrival.
+        let Marks { tenant, principal, .. } = partial.marks;
+        if self.tenant != tenant && *self.minute.entity.tenant < *partial.tenant {
+            partial.tenant.clone_into(&mut self.minute.entity.tenant);
+            self.tenant = tenant;
+        }
+        if self.principal != principal {
+            self.minute.add_principal(partial.principal);
+            self.principal = principal;
+        }
+        self.minute.add_counts(partial);
+        self.fresh.extend(partial.distinct());
+        if self.fresh.len() > Self::FRESH + self.minute.distinct.len() / 4 {
+            self.minute.unite(&mut self.fresh);
+        }
+    }
+}
+
+/// What the entities of a closed minute did: feeds before tenants before what belongs to them, each kind in a fixed order.
+#[derive(Debug)]
+pub struct Closed {
+    pub minute_us: i64,
+    slots: Vec<Slot>,
+    /// Where the first, second… of the order lies in `slots`.
+    order: Vec<u32>,
+}
+
+impl Closed {
+    fn of(minute_us: i64, open: Open) -> Self {
+        let mut slots = open.slots;
+        slots.iter_mut().for_each(|slot| slot.minute.unite(&mut slot.fresh));
+        let place = |(at, slot): (u32, &Slot)| (rank(slot.minute.entity.kind), slot.hash, at);
+        let mut places: Vec<_> = (0..).zip(&slots).map(place).collect();
+        places.sort_unstable();
+        Self { minute_us, order: places.into_iter().map(|(_, _, at)| at).collect(), slots }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (EntityHash, &Minute)> {
+        self.order.iter().map(|&at| &self.slots[at as usize]).map(|slot| (slot.hash, &slot.minute))
+    }
+}
+
 impl Windows {
+    /// Slots kept for new minutes: about 20 MB.
+    const SPARE_MAX: usize = 1 << 15;
+    /// A slot that held more distinct values than this is given back: few need as much again.
+    const SPARE_VALUES_MAX: usize = 64;
+
     /// Adds a row, unless its minute is closed.
     pub fn add(&mut self, partial: &Partial<'_>) {
         if self.closed_us.is_some_and(|closed| partial.minute_us < closed) {
@@ -46,29 +121,37 @@ impl Windows {
             return;
         }
         self.rows += 1;
-        let open = self.open.entry(partial.minute_us).or_default();
-        let minute = open.entry(EntityHash::of(partial.kind, partial.entity)).or_insert_with(|| {
-            let entity =
-                Entity { kind: partial.kind, name: partial.entity.to_owned(), tenant: partial.tenant.to_owned() };
-            Minute::empty(partial.minute_us, entity)
+        let Open { index, slots } = self.open.entry(partial.minute_us).or_default();
+        let hash = EntityHash::marked(partial.kind, partial.marks.entity);
+        let at = *index.entry(hash).or_insert_with(|| {
+            let Partial { minute_us, kind, entity, tenant, .. } = *partial;
+            let mut slot = self.spare.pop().unwrap_or_else(|| {
+                let entity = Entity { kind, name: String::new(), tenant: String::new() };
+                Slot { hash, tenant: 0, principal: 0, minute: Minute::empty(minute_us, entity), fresh: Vec::new() }
+            });
+            (slot.hash, slot.tenant, slot.principal) = (hash, partial.marks.tenant, Marks::of(""));
+            slot.minute.reuse(minute_us, kind, entity, tenant);
+            slots.push(slot);
+            u32::try_from(slots.len() - 1).unwrap_or(u32::MAX)
         });
-        // A key that changes its tenant within a minute: the later name wins, in any order of arrival.
-        if *minute.entity.tenant < *partial.tenant {
-            partial.tenant.clone_into(&mut minute.entity.tenant);
+        if let Some(slot) = slots.get_mut(at as usize) {
+            slot.add(partial);
         }
-        minute.add(partial);
     }
 
     /// The first minute that ended by `until_us`, with what happened in it.
-    pub fn close_next(&mut self, until_us: i64) -> Option<(i64, Vec<(EntityHash, Minute)>)> {
+    pub fn close_next(&mut self, until_us: i64) -> Option<Closed> {
         let first = self.open.first_entry().filter(|first| first.key() + MINUTE_US <= until_us)?;
         let (minute_us, open) = first.remove_entry();
         self.closed_us = Some(minute_us + MINUTE_US);
-        let mut minutes: Vec<_> = open.into_iter().collect();
-        minutes.sort_unstable_by(|(_, one), (_, other)| {
-            (rank(one.entity.kind), &one.entity.name).cmp(&(rank(other.entity.kind), &other.entity.name))
-        });
-        Some((minute_us, minutes))
+        Some(Closed::of(minute_us, open))
+    }
+
+    /// Takes back the room of a minute that was judged.
+    pub fn reuse(&mut self, closed: Closed) {
+        let room = Self::SPARE_MAX.saturating_sub(self.spare.len());
+        let small = closed.slots.into_iter().filter(|slot| slot.minute.distinct.capacity() <= Self::SPARE_VALUES_MAX);
+        self.spare.extend(small.take(room));
     }
 
     /// Nothing that ended by `until_us` is taken any more.
@@ -96,7 +179,7 @@ impl Windows {
     /// Entity minutes that are open.
     #[must_use]
     pub fn open_minutes(&self) -> usize {
-        self.open.values().map(HashMap::len).sum()
+        self.open.values().map(|open| open.slots.len()).sum()
     }
 }
 

@@ -28,6 +28,23 @@ pub static IDENTITY_HISTORY_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     ]))
 });
 
+/// What a column of `identity_history` means; empty for a name that is none of them.
+#[must_use]
+pub fn meaning_of_history_column(name: &str) -> &'static str {
+    match name {
+        "directory_version" => "version of the identity directory that brought the change",
+        "kind" => "what changed: key, principal, tenant or grant",
+        "id" => "id of the key, principal or tenant; party and scope of a grant",
+        "field" => "the field that changed; `row` where the whole row came or went",
+        "before" => "its value before; null where there was none",
+        "after" => "its value afterwards; null where there is none",
+        "at" => "when the change took effect, UTC",
+        "source" => "the system that the snapshot came from",
+        "noticed_as_of" => "as-of time of the snapshot that brought the change, UTC",
+        _ => "",
+    }
+}
+
 /// What `next` knows that `previous` did not. The first snapshot of all adds no row for what is merely there:
 /// only what its rows themselves tell of the past (an account suspended, a key revoked, dated versions).
 #[must_use]

@@ -120,7 +120,8 @@ impl<'d> Scopes<'d> {
 }
 
 /// Whether holding `held` means holding `asked`.
-fn covers(held: &str, asked: &str) -> bool {
+#[must_use]
+pub fn covers(held: &str, asked: &str) -> bool {
     match held.strip_suffix('*') {
         Some("") => true,
         Some(stem) if stem.ends_with([':', '.', '/']) => asked.starts_with(stem),

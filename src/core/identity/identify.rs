@@ -18,15 +18,15 @@ use crate::secret::{Credential, NearMissKind};
 /// Events with the identity behind them, and what later rooms need to judge it.
 #[derive(Debug)]
 pub struct Identified {
-    events: Events,
-    directory: Arc<Directory>,
-    credentials: Vec<Arc<Credential>>,
-    credential_of: Vec<u32>,
+    pub(super) events: Events,
+    pub(super) directory: Arc<Directory>,
+    pub(super) credentials: Vec<Arc<Credential>>,
+    pub(super) credential_of: Vec<u32>,
     /// Distinct subjects of the batch; the first is "nobody".
-    subjects: Vec<Subject>,
-    subject_of: Vec<u32>,
+    pub(super) subjects: Vec<Subject>,
+    pub(super) subject_of: Vec<u32>,
     /// Empty when the directory knows no routes.
-    routes: Vec<Option<RouteIx>>,
+    pub(super) routes: Vec<Option<RouteIx>>,
 }
 
 /// Whom a request is about, as far as the directory knows.
@@ -281,7 +281,7 @@ impl<'d> Join<'d> {
 }
 
 /// The route of every row, and the column of tenants asked for if paths name some that the log did not.
-fn find_routes(events: &Events, directory: &Directory) -> (Vec<Option<RouteIx>>, Option<DictColumn>) {
+pub(super) fn find_routes(events: &Events, directory: &Directory) -> (Vec<Option<RouteIx>>, Option<DictColumn>) {
     if !directory.has_routes() {
         return (Vec::new(), None);
     }

@@ -146,7 +146,7 @@ fn next_segment(path: &str) -> Option<(&str, &str)> {
 }
 
 /// The name of a parameter segment.
-fn parameter_name(segment: &str) -> Option<&str> {
+pub(super) fn parameter_name(segment: &str) -> Option<&str> {
     segment.strip_prefix(':').or_else(|| segment.strip_prefix('{')?.strip_suffix('}'))
 }
 

@@ -3,6 +3,7 @@
 mod asof;
 mod hostile;
 mod identified;
+mod listing;
 mod lookup;
 mod succession;
 

@@ -1,9 +1,12 @@
 //! Partials read back, row by row: from a batch just made, or from the lake after a restart.
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, Int32Array, RecordBatch};
+use std::hash::BuildHasher as _;
+
+use arrow::array::{Array as _, ArrayRef, AsArray as _, Int32Array, RecordBatch, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use arrow::error::ArrowError;
+use foldhash::fast::FixedState;
 
 use super::{Distinct, EntityKind, MINUTE_SCHEMA, Sum, Sums};
 use crate::cause::RootCause;
@@ -20,7 +23,24 @@ pub struct Partial<'a> {
     /// `None` when the requests were not refused.
     pub cause: Option<RootCause>,
     pub sums: Sums,
+    pub marks: Marks,
     packed: &'a [i64],
+}
+
+/// Hashes of the names of a row, made once a distinct name: equal marks stand for equal names within a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marks {
+    pub entity: u64,
+    pub tenant: u64,
+    pub principal: u64,
+}
+
+impl Marks {
+    /// The mark of a name.
+    #[must_use]
+    pub fn of(name: &str) -> u64 {
+        FixedState::default().hash_one(name)
+    }
 }
 
 impl Partial<'_> {
@@ -53,12 +73,8 @@ impl Partials {
 
     /// Rows of a kind that this version does not know are left out.
     pub fn iter(&self) -> impl Iterator<Item = Partial<'_>> + '_ {
-        let text = |at: usize| {
-            let column = self.0.column(at).as_dictionary::<Int32Type>();
-            let values = column.values().as_string::<i32>();
-            move |row: usize| column.key(row).map_or("", |code| values.value(code))
-        };
         // Names become values once a distinct name, not once a row.
+        let text = |at: usize| Named::of(self.0.column(at));
         let kinds = Decoded::of(self.0.column(1), EntityKind::named);
         let causes = Decoded::of(self.0.column(5), RootCause::from_name);
         let minutes = self.0.column(0).as_primitive::<TimestampMicrosecondType>().values();
@@ -74,17 +90,43 @@ impl Partials {
             let mut row_sums = Sums::default();
             sums.iter().for_each(|(sum, values)| row_sums[*sum] = values[row]);
             let (from, to) = (usize::try_from(offsets[row]).ok()?, usize::try_from(offsets[row + 1]).ok()?);
+            let ((entity, of_entity), (tenant, of_tenant)) = (entities.get(row), tenants.get(row));
+            let (principal, of_principal) = principals.get(row);
             Some(Partial {
                 minute_us: minutes[row],
                 kind: kinds.get(row)?,
-                entity: entities(row),
-                tenant: tenants(row),
-                principal: principals(row),
+                entity,
+                tenant,
+                principal,
                 cause: causes.get(row),
                 sums: row_sums,
+                marks: Marks { entity: of_entity, tenant: of_tenant, principal: of_principal },
                 packed: packed.get(from..to)?,
             })
         })
+    }
+}
+
+/// A dictionary column of names, and the marks of its values.
+struct Named<'a> {
+    codes: &'a Int32Array,
+    values: &'a StringArray,
+    marks: Vec<u64>,
+    /// Of the empty name.
+    none: u64,
+}
+
+impl<'a> Named<'a> {
+    fn of(column: &'a ArrayRef) -> Self {
+        let column = column.as_dictionary::<Int32Type>();
+        let values = column.values().as_string::<i32>();
+        let marks = values.iter().map(|name| Marks::of(name.unwrap_or(""))).collect();
+        Self { codes: column.keys(), values, marks, none: Marks::of("") }
+    }
+
+    fn get(&self, row: usize) -> (&'a str, u64) {
+        let code = self.codes.is_valid(row).then(|| usize::try_from(self.codes.value(row)).ok()).flatten();
+        code.map_or(("", self.none), |code| (self.values.value(code), self.marks[code]))
     }
 }
 

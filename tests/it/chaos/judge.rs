@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::load::Produced;
 use super::process::Process;
-use crate::support::{PATIENCE, in_ci};
+use crate::support::{PATIENCE, python};
 
 const READER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/services/read_lake.py");
 
@@ -79,15 +79,4 @@ pub(super) fn by_independent_reader(lake: &Path, topic: &str, produced: &Produce
         }
         assert_eq!(partition["declared_gaps"], Value::Array(Vec::new()), "{partition:#}");
     }
-}
-
-/// A Python that can run the reader. CI has one.
-fn python() -> Option<String> {
-    if let Ok(named) = std::env::var("CLAVIGER_TEST_PYTHON") {
-        return Some(named);
-    }
-    assert!(!in_ci(), "CI reads the lake back by a reader of its own: CLAVIGER_TEST_PYTHON names a Python with duckdb");
-    let able =
-        Command::new("python3").args(["-c", "import duckdb"]).output().is_ok_and(|output| output.status.success());
-    able.then(|| "python3".to_owned())
 }

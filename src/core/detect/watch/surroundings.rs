@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::super::baseline::Test;
 use super::super::breakdown::{Breakdown, Failing};
 use super::super::told::DAY_US;
-use super::super::window::EntityHash;
+use super::super::window::{Closed, EntityHash};
 use super::super::{
     Context, DetectOptions, Entity, Finding, Levels, Minute, Names, Population, Severity, population_failure,
     population_fault,
@@ -67,15 +67,13 @@ impl Surroundings {
         }
     }
 
-    pub(super) fn close_minute(&mut self, minute_us: i64, minutes: &[(EntityHash, Minute)], found: &mut Vec<Finding>) {
+    pub(super) fn close_minute(&mut self, closed: &Closed, found: &mut Vec<Finding>) {
         let context =
             Context { options: &self.options, levels: &self.levels, population: &self.population, names: &self.names };
-        let mut by_entity = Vec::new();
-        self.failures.observe(minute_us, minutes, &context, &mut by_entity);
-        self.faults.observe(minute_us, minutes, &self.breakdown, &context, found);
-        // Minutes alone cannot tell what one key does from what happens to all.
-        if !self.breakdown.knows(minute_us) {
-            found.extend(by_entity);
+        self.faults.observe(closed, &self.breakdown, &context, found);
+        // Minutes alone cannot tell what one key does from what happens to all: asked only where events are not seen.
+        if !self.breakdown.knows(closed.minute_us) {
+            self.failures.observe(closed, &context, found);
         }
     }
 

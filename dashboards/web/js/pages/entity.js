@@ -1,0 +1,185 @@
+// Entity: what is this key (user, tenant, network, route), and what has it been doing? Its state in a sentence, four lanes
+// on one time axis, then tables; one table at a time, chosen in the address.
+
+import { diagnoseHref, entityHref, go, href, param, parts, patch } from '../address.js'
+import { Failure, get } from '../api.js'
+import { causeTag } from '../catalog.js'
+import { fill, h, hostile, id as shortId, say } from '../dom.js'
+import { counted, duration, full } from '../numbers.js'
+import { sum } from '../overview.js'
+import { empty, panel } from '../panel.js'
+import { iso } from '../range.js'
+import * as rangebar from '../rangebar.js'
+import { line, ranked } from '../severity.js'
+import { columnsOf, facts, table } from '../table.js'
+import { when } from '../times.js'
+
+/** @typedef {import('../shapes').Entity} Entity */
+
+const KINDS = /** @type {Record<string, string>} */ ({ key: 'Key', principal: 'User', tenant: 'Tenant', network: 'Network', route: 'Route' })
+const NEW_MS = 86_400_000
+
+/** The question of each kind, and the parameter that asks it. */
+const WHAT_IF = /** @type {Record<string, [string, string]>} */ ({ key: ['What if revoked?', 'revoke_key'], principal: ['What if deactivated?', 'disable_principal'], tenant: ['What if suspended?', 'suspend_tenant'] })
+
+/** @returns {import('../shapes').Page} */
+export function open() {
+  const [, kind, ...rest] = parts()
+  const name = rest.join('/')
+  const heading = h('h1', { tabindex: '-1' }, `${KINDS[kind] ?? kind} ${name}`)
+  const lead = h('p', { class: 'lead' })
+  const alerts = h('div', { class: 'incidents' })
+  /** @type {ReturnType<typeof import('../chart.js').figure> | null} */
+  let chart = null
+  /** @type {typeof import('../pictures.js')} */
+  let pictures
+  /** @type {Entity | null} */
+  let shown = null
+  const tabs = h('div', { class: 'segments', role: 'group', 'aria-label': 'Tables' })
+  const tabBody = h('div')
+  const what = h('div', { class: 'what-if' })
+
+  const page = panel({
+    what: `this ${KINDS[kind]?.toLowerCase() ?? kind}`, size: 'chart',
+    load: async (signal) => {
+      const { from, to } = rangebar.span()
+      const [found] = await Promise.all([/** @type {Promise<Entity>} */ (get(href(`/v1/entities/${encodeURIComponent(kind)}/${encodeURIComponent(name)}`, { from: iso(from), to: iso(to) }), { signal })), import('../pictures.js').then((all) => { pictures = all })])
+      return found
+    },
+    show: display,
+  })
+
+  const root = h('div', { class: 'page entity' }, heading, lead, h('div', { class: 'row acts' },
+    h('a', { class: 'button', href: diagnoseHref(kind, name) }, 'Diagnose'), h('a', { class: 'button', href: auditHref() }, 'Audit trail'),
+    WHAT_IF[kind] ? h('button', { type: 'button', onclick: whatIf }, WHAT_IF[kind][0]) : null), what, alerts, page.root)
+
+  function auditHref() {
+    return kind === 'tenant' ? href('/audit', { tenant: name }) : href('/audit', { [kind === 'principal' ? 'who' : 'key']: name })
+  }
+
+  /** @param {Entity} found @param {HTMLElement} body */
+  function display(found, body) {
+    shown = found
+    say(heading, sentence(found))
+    document.title = `${found.label || found.id} · Claviger`
+    fill(lead, leadOf(found))
+    fill(alerts, ranked(found.incidents.filter((incident) => incident.status !== 'resolved')).slice(0, 3).map(line))
+    const picture = pictures.lanes({ data: found, states: found.states, findings: found.findings, name: `${KINDS[kind] ?? kind} ${found.label || found.id}` })
+    if (!chart) chart = pictures.figure(picture, { size: found.findings.length > 0 ? 'lanes' : 'lanes three', onSelect: (from, to) => patch({ from: iso(from), to: iso(to) }) })
+    else chart.update(picture)
+    const requests = sum(found.requests)
+    fill(body, requests === 0 && found.states.length === 0 ? empty(found.known ? `0 requests in this range. ${neverUsed(found)}` : 'In no snapshot, and no request in this range.') : chart.root,
+      factsOf(found), tabs, tabBody)
+    drawTabs()
+  }
+
+  function drawTabs() {
+    if (!shown) return
+    /** @type {Record<string, any[]>} */
+    const all = { ...shown.tables, ...(shown.findings.length > 0 ? { findings: shown.findings } : {}), ...(shown.states.length > 0 ? { changes: shown.states } : {}) }
+    const names = Object.keys(all).filter((one) => all[one].length > 0)
+    const chosen = names.includes(param('tab') ?? '') ? /** @type {string} */ (param('tab')) : names[0]
+    fill(tabs, names.map((one) => h('button', { type: 'button', 'aria-pressed': String(one === chosen), onclick: () => patch({ tab: one }, { replace: true }) }, `${capital(one)} `, h('span', { class: 'count' }, `${all[one].length}${freshWords(all[one])}`))))
+    if (!chosen) return fill(tabBody, empty('Nothing is stored about it in this range.'))
+    fill(tabBody, chosen === 'changes' ? pictures.changes(shown.states) : tableOf(chosen, all[chosen]))
+  }
+
+  /** @param {import('../shapes').Row[]} rows */
+  function freshWords(rows) {
+    const fresh = rows.filter(isNew).length
+    return fresh > 0 && fresh < rows.length ? `, ${fresh} new` : ''
+  }
+
+  /** @param {import('../shapes').Row} row */
+  const isNew = (row) => Boolean(row.new) || (typeof row.first_at === 'string' && Date.parse(row.first_at) > Date.now() - NEW_MS)
+
+  /** @param {string} name_ @param {import('../shapes').Row[]} rows */
+  function tableOf(name_, rows) {
+    const links = /** @type {Record<string, string>} */ ({ network: 'network', client_network: 'network', route: 'route', key_id: 'key', key: 'key', principal_id: 'principal', tenant_id: 'tenant', tenant: 'tenant' })
+    const columns = columnsOf(rows).filter((column) => column.key !== 'new').map((column) => {
+      if (column.key === 'cause') return { ...column, show: (/** @type {any} */ value) => (value ? causeTag(value) : '–') }
+      if (column.key === 'request_id') return { ...column, show: (/** @type {any} */ value) => (value ? h('a', { href: diagnoseHref('request', value) }, shortId(value, 22)) : '–') }
+      if (links[column.key]) return { ...column, show: (/** @type {any} */ value, /** @type {any} */ row) => (value ? [h('a', { href: entityHref(links[column.key], value) }, ['key', 'network'].includes(links[column.key]) ? shortId(value, 40) : hostile(value)), column.key === Object.keys(row)[0] && isNew(row) ? h('span', { class: 'new' }, ' new') : null] : '–') }
+      return column
+    })
+    return table({ caption: `${capital(name_)} of ${name}`, columns, rows })
+  }
+
+  async function whatIf() {
+    if (!WHAT_IF[kind]) return
+    fill(what, h('p', { class: 'hint' }, 'Reading the traffic of the last days…'))
+    try {
+      const found = /** @type {any} */ (await get(href('/v1/what-if', { [WHAT_IF[kind][1]]: name })))
+      const flows = /** @type {any[]} */ (found?.flows ?? found?.callers ?? (Array.isArray(found) ? found : []))
+      fill(what, flows.length === 0 ? empty('Nothing would break: no caller used it in the last days.') : [h('p', null, `${counted(flows.length, 'caller')} would break.`), table({ caption: 'Who would break', columns: columnsOf(flows), rows: flows })])
+    } catch (error) {
+      const missing = error instanceof Failure && error.kind === 'missing'
+      fill(what, h('p', { class: 'hint' }, missing ? ['Ask on the command line: ', h('code', null, `claviger what-if --${WHAT_IF[kind][1].replaceAll('_', '-')} ${name}`)] : error instanceof Failure ? `${error.title} ${error.hint}` : 'The answer cannot be read.'))
+    }
+  }
+
+  page.reload()
+  return {
+    title: 'Entity', root,
+    refresh() {
+      const key = JSON.stringify(rangebar.current())
+      if (key === lastRange) drawTabs()
+      else {
+        lastRange = key
+        page.reload()
+      }
+    },
+    leave() {
+      page.stop()
+      chart?.dispose()
+    },
+    keys: [
+      { key: 'd', does: 'Diagnose', run: () => go(diagnoseHref(kind, name)) },
+      { key: 't', does: 'Audit trail', run: () => go(auditHref()) },
+      { key: 'w', does: 'What if it were switched off?', run: () => void whatIf() },
+      { key: 'Escape', does: 'Back', run: () => history.back() },
+    ],
+  }
+}
+
+let lastRange = ''
+
+/** @param {string} text */
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1)
+
+/** @param {Entity} found */
+const neverUsed = (found) => (found.facts.last_used_at || found.facts.last_at ? '' : 'Known, never used.')
+
+/** @param {Entity} found */
+function sentence(found) {
+  const kind = KINDS[found.kind] ?? found.kind
+  const label = found.label || found.id
+  const count = sum(found.requests)
+  if (found.facts.erased_at) return `${kind} erased on ${when(String(found.facts.erased_at))}. Counts remain, the person does not.`
+  if (!found.known && ['key', 'principal', 'tenant'].includes(found.kind)) return `${kind} ${label}: in no snapshot; seen ${full(count)} times.`
+  const status = found.facts.status ? `${found.facts.status}` : null
+  const created = found.facts.created_at ? `${duration(Date.now() - Date.parse(String(found.facts.created_at))).replace(/ \d+ h$/, '')} old` : null
+  const networks = found.tables.networks?.length
+  const used = count > 0 ? `${counted(count, 'request')}${networks ? ` from ${counted(networks, 'network')}` : ''}` : found.known ? 'not used in this range' : null
+  return `${kind} ${label}: ${[status, created, used].filter(Boolean).join(', ')}.`
+}
+
+/** @param {Entity} found */
+function leadOf(found) {
+  const { facts: all } = found
+  const owner = all.principal_id ?? all.owner
+  const parts_ = /** @type {import('../dom.js').Child[]} */ ([
+    owner ? ['owner ', h('a', { href: entityHref('principal', String(owner)) }, hostile(all.principal_name ?? owner)), all.principal_kind ? ` (${all.principal_kind})` : ''] : null,
+    all.tenant_id && found.kind !== 'tenant' ? ['tenant ', h('a', { href: entityHref('tenant', String(all.tenant_id)) }, hostile(all.tenant_id))] : null,
+    all.environment ? String(all.environment) : null,
+    all.expires_at ? (Date.parse(String(all.expires_at)) > Date.now() ? `expires in ${duration(Date.parse(String(all.expires_at)) - Date.now())}` : `expired ${when(String(all.expires_at))}`) : null,
+  ]).filter((one) => one !== null)
+  return parts_.map((one, index) => [index > 0 ? ' · ' : '', one])
+}
+
+/** @param {Entity} found */
+function factsOf(found) {
+  const pairs = Object.entries(found.facts).filter(([, value]) => value !== null && value !== '' && !(Array.isArray(value) && value.length === 0))
+  if (pairs.length === 0) return null
+  return h('details', { class: 'request' }, h('summary', null, counted(pairs.length, 'fact')), facts('Facts', pairs.map(([name, value]) => [name.replaceAll('_', ' '), hostile(Array.isArray(value) ? value.join(', ') : typeof value === 'object' ? JSON.stringify(value) : /_at$/.test(name) ? when(String(value), { to: 'second' }) : value)])))
+}
