@@ -33,6 +33,10 @@ bench:
 demo:
     cargo run -- demo
 
+# The dashboard's types and tests in Chromium, the binary's demo among them once it is built
+web:
+    CLAVIGER_TEST_BINARY=${CARGO_TARGET_DIR:-$PWD/target}/debug/claviger tests/web/run.sh
+
 # Licences, sources and doubled crates of the dependency tree
 deny:
     cargo deny check licenses bans sources

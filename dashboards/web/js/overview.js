@@ -4,7 +4,7 @@ import { isRefusal, ORDER, token } from './classes.js'
 import { counted, share, short } from './numbers.js'
 import { clock, hourOfWeek, instant, when } from './times.js'
 import * as names from './catalog.js'
-import { ranked } from './severity.js'
+import { isActive, ranked } from './severity.js'
 
 /** @typedef {import('./shapes').Overview} Overview */
 /** @typedef {import('./shapes').Delta} Delta */
@@ -93,7 +93,7 @@ export function sentence(data, live, now = Date.now()) {
     return { first: 'No requests received in this range.', second: nothingReceived(data, live, now), quiet: true }
   }
   const usual = data.usual_per_minute
-  const open = data.incidents.filter((incident) => incident.status === 'open' || incident.status === 'acknowledged')
+  const open = data.incidents.filter(isActive)
   const hour = hourOfWeek(live ? now : data.to)
   const calm = open.length === 0 && (usual === null ? refused === 0 : perMinute <= Math.max(1, usual * 1.5))
   const amount = `${short(rounded(perMinute))} ${rounded(perMinute) === 1 ? 'refusal' : 'refusals'} a minute`

@@ -4,6 +4,7 @@ import { param } from './address.js'
 import { alarm, happened } from './announce.js'
 import * as freshness from './freshness.js'
 import { follow } from './live.js'
+import { isActive } from './severity.js'
 
 /** @typedef {import('./live.js').Moment} Moment */
 /** @typedef {import('./shapes').Incident} Incident */
@@ -20,7 +21,7 @@ const incidentListeners = new Set()
 const heard = new Set()
 
 export const latest = () => stream?.now() ?? null
-export const openIncidents = () => (latest()?.overview?.incidents ?? []).filter((incident) => incident.status === 'open' || incident.status === 'acknowledged')
+export const openIncidents = () => (latest()?.overview?.incidents ?? []).filter(isActive)
 
 export function start() {
   stop()

@@ -18,6 +18,9 @@ export const shape = (severity) => SHAPES[severity]?.[0] ?? '○'
 /** @param {string} severity */
 export const chip = (severity) => h('span', { class: `chip ${SHAPES[severity]?.[1] ?? 'low'}` }, h('span', { 'aria-hidden': 'true' }, shape(severity)), ` ${severity}`)
 
+/** Open or acknowledged: what a person may still have to look at. @param {Incident} incident */
+export const isActive = (incident) => incident.status === 'open' || incident.status === 'acknowledged'
+
 /** Worst first, then who is hit most. @param {Incident[]} list */
 export const ranked = (list) => [...list].sort((a, b) => WEIGHT.indexOf(a.severity) - WEIGHT.indexOf(b.severity) || (b.failures ?? 0) - (a.failures ?? 0) || a.since.localeCompare(b.since))
 

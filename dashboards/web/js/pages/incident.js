@@ -97,7 +97,7 @@ export function open() {
     const button = (/** @type {string} */ label, /** @type {() => void} */ run, kind = '') => h('button', { type: 'button', class: kind, onclick: run }, label)
     const silenced = found.silenced_until && Date.parse(found.silenced_until) > Date.now()
     fill(acts,
-      active && found.status === 'open' ? button('Acknowledge', acknowledge, 'primary') : null,
+      active && found.status !== 'acknowledged' ? button('Acknowledge', acknowledge, 'primary') : null,
       found.status === 'acknowledged' && ackedHere ? h('span', { class: 'undo' }, `Acknowledged by you, ${clock(ackedHere)}. `, button('Undo', undo, 'link')) : null,
       found.status === 'acknowledged' && !ackedHere ? button('Give back', undo) : null,
       active && !silenced ? button('Silence…', () => silenceDialog(found, page.reload)) : null,
@@ -151,7 +151,7 @@ export function open() {
       chart?.dispose()
     },
     keys: [
-      { key: 'a', does: 'Acknowledge', run: () => void (shown?.status === 'open' ? acknowledge() : undefined) },
+      { key: 'a', does: 'Acknowledge', run: () => void (shown && shown.status !== 'resolved' && shown.status !== 'acknowledged' ? acknowledge() : undefined) },
       { key: 's', does: 'Silence…', run: () => shown && silenceDialog(shown, page.reload) },
       { key: 'n', does: 'Add a note', run: () => shown && noteDialog(shown, page.reload) },
       { key: 'f', does: 'Was it a real problem?', run: () => shown && feedbackDialog(shown, page.reload) },

@@ -14,7 +14,7 @@ import { latest, onMoment } from '../pulse.js'
 import { iso } from '../range.js'
 import * as rangebar from '../rangebar.js'
 import { question, rowsHref } from '../rows.js'
-import { line, ranked } from '../severity.js'
+import { isActive, line, ranked } from '../severity.js'
 import { setPatterns, patterns } from '../theme.js'
 import { clock } from '../times.js'
 
@@ -114,7 +114,7 @@ export function open() {
     drawHealth(data)
   }
 
-  const openCount = (/** @type {Overview} */ data) => data.incidents.filter((incident) => incident.status !== 'resolved').length
+  const openCount = (/** @type {Overview} */ data) => data.incidents.filter(isActive).length
   const hasSelection = () => {
     const selection = getSelection()
     return Boolean(selection && !selection.isCollapsed && root.contains(selection.anchorNode))
@@ -128,7 +128,7 @@ export function open() {
 
   function drawIncidents() {
     if (!shown) return
-    const list = ranked(shown.incidents.filter((incident) => incident.status !== 'resolved')).slice(0, INCIDENTS_MAX)
+    const list = ranked(shown.incidents.filter(isActive)).slice(0, INCIDENTS_MAX)
     fill(incidents, list.map(line), openCount(shown) > INCIDENTS_MAX ? h('a', { class: 'all', href: '/incidents' }, `All ${openCount(shown)} open incidents`) : null)
   }
 
