@@ -36,9 +36,9 @@ export function clustered(markers, from, to, width) {
   return groups.slice(-MARKERS_MAX)
 }
 
-/** @param {{data: Buckets, markers?: Marker[], incidents?: {since: string, last_at: string, title: string, status: string}[], only?: Set<string> | null, yMax?: number, what?: string, tenant?: string | null}} of
+/** @param {{data: Buckets, markers?: Marker[], incidents?: {since: string, last_at: string, title: string, status: string}[], only?: Set<string> | null, yMax?: number, since?: string | null, what?: string, tenant?: string | null}} of
  *  @returns {import('./chart.js').Picture} */
-export function stack({ data, markers = [], incidents = [], only = null, yMax = 0, what = 'Refusals', tenant = null }) {
+export function stack({ data, markers = [], incidents = [], only = null, yMax = 0, since = null, what = 'Refusals', tenant = null }) {
   const width = data.bucket_s * 1000
   const starts = data.buckets.map((bucket) => Date.parse(bucket))
   const from = starts[0]
@@ -49,7 +49,7 @@ export function stack({ data, markers = [], incidents = [], only = null, yMax = 
   const total = refusals(data, 0, done, only)
   const caption = `${what} ${per(data.bucket_s)}, ${zoneName(new Date(from))}`
   return {
-    sentence: `${caption}: ${full(total)} from ${when(from)} to ${clock(starts[done - 1] === undefined ? from : starts[done - 1] + width)}`,
+    sentence: `${caption}: ${full(total)} from ${when(from)} to ${clock(starts[done - 1] === undefined ? from : starts[done - 1] + width)}${since ? `; nothing received before ${when(since)}` : ''}`,
     scrub: { count: data.buckets.length, text: (index) => bucketText(data, index).words },
     table: () => numbers(data, markers, tenant),
     option: (ink) => ({
