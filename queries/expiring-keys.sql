@@ -20,35 +20,36 @@
 -- column: networks       integer networks     "networks that call with it"
 -- column: last_used_at   time    -            "last request"
 -- chart: bars x=key_id y=served_per_day
-with listed as (
-    select *, row_number() over (partition by key_id order by as_of desc) as newest
+with newest as (
+    select key_id, max(as_of) as as_of
     from directory_keys
-    where ($tenant is null or tenant_id = $tenant)
+    group by key_id
 ),
 expiring as (
     select key_id, mask, tenant_id, principal_id, contact, expires_at, replaced_by
-    from listed
-    where newest = 1
-      and gone_at is null
+    from directory_keys
+    join newest using (key_id, as_of)
+    where gone_at is null
       and status = 'active'
+      and ($tenant is null or tenant_id = $tenant)
       and expires_at >= $to
       and expires_at < $until
 ),
 traffic as (
     select
-        key_id,
+        events.key_id,
         count(*)                                                   as served,
         count(distinct concat(method, ' ', coalesce(route, path))) as routes,
         count(distinct client_network)                             as networks,
         max(event_at)                                              as last_used_at
     from events
+    join expiring on expiring.key_id = events.key_id
     where date between $from_date and $to_date
       and event_at >= $from
       and event_at < $to
       and denied_by is null
-      and key_id is not null
-      and ($tenant is null or tenant_id = $tenant)
-    group by key_id
+      and ($tenant is null or events.tenant_id = $tenant)
+    group by events.key_id
 )
 select
     expiring.key_id,

@@ -19,6 +19,16 @@
 -- column: remedy       text    -        "what to do about the main cause"
 -- chart: bars x=key_id y=failures series=main_cause
 with requests as (
+    select key_id, count(*) as requests
+    from events
+    where date between $from_date and $to_date
+      and event_at >= $from
+      and event_at < $to
+      and key_id is not null
+      and ($tenant is null or tenant_id = $tenant)
+    group by key_id
+),
+refused as (
     select
         key_id,
         -- A slip of the caller's shows another end than the key has.
@@ -28,13 +38,13 @@ with requests as (
         environment,
         client_network,
         event_at,
-        denied_by,
         cause,
         remedy
     from events
     where date between $from_date and $to_date
       and event_at >= $from
       and event_at < $to
+      and denied_by is not null
       and key_id is not null
       and ($tenant is null or tenant_id = $tenant)
 ),
@@ -44,22 +54,20 @@ causes as (
         cause,
         max(remedy)                                                           as remedy,
         row_number() over (partition by key_id order by count(*) desc, cause) as rank
-    from requests
-    where denied_by is not null
+    from refused
     group by key_id, cause
 ),
 keys as (
     select
         key_id,
-        max(mask)                                                           as mask,
-        max(principal_id)                                                   as principal_id,
-        max(tenant_id)                                                      as tenant_id,
-        max(environment)                                                    as environment,
-        count(*)                                                            as requests,
-        count(denied_by)                                                    as failures,
-        count(distinct client_network) filter (where denied_by is not null) as networks,
-        max(event_at) filter (where denied_by is not null)                  as last_seen_at
-    from requests
+        max(mask)                      as mask,
+        max(principal_id)              as principal_id,
+        max(tenant_id)                 as tenant_id,
+        max(environment)               as environment,
+        count(*)                       as failures,
+        count(distinct client_network) as networks,
+        max(event_at)                  as last_seen_at
+    from refused
     group by key_id
 )
 select
@@ -68,14 +76,15 @@ select
     keys.principal_id,
     keys.tenant_id,
     keys.environment,
-    keys.requests,
+    requests.requests,
     keys.failures,
-    round(100.0 * keys.failures / keys.requests, 2) as failing,
-    causes.cause                                    as main_cause,
+    round(100.0 * keys.failures / requests.requests, 2) as failing,
+    causes.cause                                        as main_cause,
     keys.networks,
     keys.last_seen_at,
     causes.remedy
 from keys
+join requests on requests.key_id = keys.key_id
 join causes on causes.key_id = keys.key_id and causes.rank = 1
 order by keys.failures desc, keys.key_id
 limit $limit

@@ -16,10 +16,10 @@
 -- column: expires_at       time    -    "when it ends by itself; null for never"
 -- column: scopes           texts   -    "what a thief could do with it"
 -- chart: bars x=key_id y=age
-with listed as (
-    select *, row_number() over (partition by key_id order by as_of desc) as newest
+with newest as (
+    select key_id, max(as_of) as as_of
     from directory_keys
-    where ($tenant is null or tenant_id = $tenant)
+    group by key_id
 ),
 used as (
     select distinct entity as key_id
@@ -43,13 +43,14 @@ select
     listed.created_at,
     listed.expires_at,
     listed.scopes
-from listed
+from directory_keys as listed
+join newest on newest.key_id = listed.key_id and newest.as_of = listed.as_of
 left join used on used.key_id = listed.key_id
-where listed.newest = 1
-  and listed.gone_at is null
+where listed.gone_at is null
   and listed.status = 'active'
   and (listed.created_at is null or listed.created_at < $from)
   and (listed.expires_at is null or listed.expires_at >= $to)
+  and ($tenant is null or listed.tenant_id = $tenant)
   and used.key_id is null
 order by age desc nulls last, listed.key_id
 limit $limit

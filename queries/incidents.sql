@@ -43,6 +43,7 @@ summed as (
         max(at) filter (where event in ('opened', 'reopened'))       as opened_at,
         max(sequence) filter (where event in ('opened', 'reopened')) as opened,
         max(sequence) filter (where event = 'acknowledged')          as acknowledged,
+        max(sequence) filter (where event = 'unacknowledged')        as given_back,
         min(at) filter (where event = 'acknowledged')                as acknowledged_at,
         max(actor) filter (where event = 'acknowledged')             as acknowledged_by,
         max(until_at) filter (where event = 'silenced')              as silenced_until,
@@ -65,7 +66,9 @@ judged as (
         case
             when resolved > opened     then 'resolved'
             when silenced_until > $to  then 'silenced'
-            when acknowledged > opened then 'acknowledged'
+            when acknowledged > opened
+             and (given_back is null or acknowledged > given_back)
+                                       then 'acknowledged'
             else                            'open'
         end as status
     from summed

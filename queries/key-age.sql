@@ -18,10 +18,10 @@
 -- column: requests        integer requests "requests with the key in the period"
 -- column: last_used_at    time    -        "last of them"
 -- chart: bars x=key_id y=age
-with listed as (
-    select *, row_number() over (partition by key_id order by as_of desc) as newest
+with newest as (
+    select key_id, max(as_of) as as_of
     from directory_keys
-    where ($tenant is null or tenant_id = $tenant)
+    group by key_id
 ),
 keys as (
     select
@@ -36,10 +36,11 @@ keys as (
         cast(floor(
             (date_part('epoch', $to) - date_part('epoch', coalesce(last_rotated_at, created_at))) / 86400
         ) as bigint) as age
-    from listed
-    where newest = 1
-      and gone_at is null
+    from directory_keys
+    join newest using (key_id, as_of)
+    where gone_at is null
       and status = 'active'
+      and ($tenant is null or tenant_id = $tenant)
 ),
 traffic as (
     select entity as key_id, sum(requests) as requests, max(minute) as last_used_at

@@ -17,10 +17,10 @@
 -- column: requests     integer requests "requests with the key in the period"
 -- column: last_used_at time    -        "last of them"
 -- chart: bars x=key_id y=requests
-with listed as (
-    select *, row_number() over (partition by key_id order by as_of desc) as newest
+with newest as (
+    select key_id, max(as_of) as as_of
     from directory_keys
-    where ($tenant is null or tenant_id = $tenant)
+    group by key_id
 ),
 keys as (
     select
@@ -43,10 +43,11 @@ keys as (
             case when models is null then 'models' end,
             case when quotas is null then 'quota' end
         ) as lacks
-    from listed
-    where newest = 1
-      and gone_at is null
+    from directory_keys
+    join newest using (key_id, as_of)
+    where gone_at is null
       and status = 'active'
+      and ($tenant is null or tenant_id = $tenant)
 ),
 traffic as (
     select entity as key_id, sum(requests) as requests, max(minute) as last_used_at

@@ -17,32 +17,38 @@
 -- column: networks_old     texts   -        "networks that still send the old key"
 -- column: last_used_old_at time    -        "last request with the old key"
 -- chart: bars x=key_id y=cut_over
-with listed as (
-    select *, row_number() over (partition by key_id order by as_of desc) as newest
+with newest as (
+    select key_id, max(as_of) as as_of
     from directory_keys
-    where ($tenant is null or tenant_id = $tenant)
+    group by key_id
 ),
 rotations as (
-    select key_id, replaced_by, tenant_id, principal_id, grace_until
-    from listed
-    where newest = 1
-      and replaced_by is not null
-      and replaced_by <> key_id
+    select listed.key_id, listed.replaced_by, listed.tenant_id, listed.principal_id, listed.grace_until
+    from directory_keys as listed
+    join newest on newest.key_id = listed.key_id and newest.as_of = listed.as_of
+    where listed.replaced_by is not null
+      and listed.replaced_by <> listed.key_id
+      and ($tenant is null or listed.tenant_id = $tenant)
+),
+keys as (
+    select key_id from rotations
+    union
+    select replaced_by as key_id from rotations
 ),
 traffic as (
     select
-        key_id,
+        events.key_id,
         count(*)                                                   as requests,
         count(denied_by)                                           as refused,
         array_agg(distinct client_network order by client_network) as networks,
         max(event_at)                                              as last_used_at
     from events
+    join keys on keys.key_id = events.key_id
     where date between $from_date and $to_date
       and event_at >= $from
       and event_at < $to
-      and key_id is not null
       and ($tenant is null or tenant_id = $tenant)
-    group by key_id
+    group by events.key_id
 )
 select
     rotations.key_id,

@@ -13,17 +13,18 @@
 -- column: used         texts   -        "those that one did: the least set that keeps its calls working"
 -- column: requests     integer requests "served requests"
 -- chart: bars x=key_id y=granted
-with listed as (
-    select *, row_number() over (partition by key_id order by as_of desc) as newest
+with newest as (
+    select key_id, max(as_of) as as_of
     from directory_keys
-    where ($tenant is null or tenant_id = $tenant)
+    group by key_id
 ),
 granted as (
     select key_id, tenant_id, principal_id, unnest(scopes) as scope
-    from listed
-    where newest = 1
-      and gone_at is null
+    from directory_keys
+    join newest using (key_id, as_of)
+    where gone_at is null
       and status = 'active'
+      and ($tenant is null or tenant_id = $tenant)
 ),
 routes as (
     select method, pattern, unnest(required_scopes) as scope
@@ -31,7 +32,7 @@ routes as (
     where as_of = (select max(as_of) from directory_routes)
 ),
 calls as (
-    select key_id, method, path, count(*) as requests
+    select key_id, method, path
     from events
     where date between $from_date and $to_date
       and event_at >= $from
@@ -39,10 +40,9 @@ calls as (
       and denied_by is null
       and key_id is not null
       and ($tenant is null or tenant_id = $tenant)
-    group by key_id, method, path
 ),
 callers as (
-    select key_id, sum(requests) as requests
+    select key_id, count(*) as requests
     from calls
     group by key_id
 ),

@@ -14,6 +14,7 @@
 //!
 //! What it does not do: follow redirects, use proxies, or call addresses that are not public unless it is told to.
 
+mod book;
 mod courier;
 mod email;
 mod http;
@@ -23,6 +24,7 @@ mod sinks;
 mod smtp;
 mod store;
 
+pub use book::{ActError, IncidentBook, Told};
 pub use courier::Courier;
 pub use sinks::{SinkError, Sinks};
 pub use store::{EventStore, Events, LakeEvents, MemoryEvents};

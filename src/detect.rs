@@ -71,6 +71,7 @@ impl Engine {
             Some(Show::Begun(streams)) => {
                 streams.iter().for_each(|stream| self.streams.observe(&stream.to_string(), 0, now_us));
             }
+            Some(Show::Rejects(_)) => {}
             Some(Show::Gone(streams)) => streams.iter().for_each(|stream| self.streams.forget(&stream.to_string())),
             None => {}
         }

@@ -15,6 +15,7 @@ pub mod geography;
 pub mod lake;
 
 pub mod query;
+
 pub mod signing;
 
 pub mod audit;
@@ -30,6 +31,8 @@ pub mod alert;
 pub mod access;
 
 pub mod pipeline;
+
+pub mod overview;
 
 pub mod report;
 

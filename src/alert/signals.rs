@@ -33,6 +33,8 @@ impl Happened<'_> {
             }
             Happening::Grouped(_)
             | Happening::Acknowledged { .. }
+            | Happening::Unacknowledged { .. }
+            | Happening::Noted { .. }
             | Happening::Silenced { .. }
             | Happening::Feedback { .. }
             | Happening::Noticed { .. }

@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use clap::{Args, Subcommand};
-use claviger_core::alert::{Happening, Incident, IncidentEvent, Incidents, Status, cut, runbook};
+use claviger_core::alert::{Act, Happening, Incident, IncidentEvent, Incidents, Person, Status, cut, runbook};
 use claviger_core::config::Millis;
 use claviger_core::detect::Severity;
 use claviger_core::time;
 use serde_json::{Value, json};
 
 use super::{Answer, Failure, print};
+use crate::alert::IncidentBook;
 use crate::lake::{Lake, LakeError};
 
 /// Lists incidents, and takes, silences, ends or judges one
@@ -52,7 +53,7 @@ enum Command {
     Ack {
         id: String,
         #[command(flatten)]
-        person: Person,
+        person: PersonArguments,
     },
     /// Holds an incident's notices back for a while
     Silence {
@@ -61,13 +62,13 @@ enum Command {
         #[arg(long = "for", value_name = "TIME")]
         span: String,
         #[command(flatten)]
-        person: Person,
+        person: PersonArguments,
     },
     /// Ends an incident; if its trouble goes on, it comes back
     Resolve {
         id: String,
         #[command(flatten)]
-        person: Person,
+        person: PersonArguments,
     },
     /// Says what it was. Benign ends it, and counts its like instead of telling them
     Feedback {
@@ -77,12 +78,12 @@ enum Command {
         #[arg(long, conflicts_with = "benign")]
         real: bool,
         #[command(flatten)]
-        person: Person,
+        person: PersonArguments,
     },
 }
 
 #[derive(Debug, Args)]
-struct Person {
+struct PersonArguments {
     /// Who does it
     #[arg(long, value_name = "NAME", default_value = "operator")]
     by: String,
@@ -99,29 +100,14 @@ pub(super) fn run(arguments: &IncidentsArguments) -> Result<Answer, Failure> {
         match &arguments.command {
             Command::List { all, json } => list(&incidents, &events, *all, *json),
             Command::Show { id, json } => show(find(&incidents, id)?, &events, *json),
-            Command::Ack { id, person } => {
-                let Person { by, note } = person;
-                let what = Happening::Acknowledged { by: by.clone(), note: note.clone() };
-                append(&lake, &incidents, find(&incidents, id)?, vec![what]).await
-            }
+            Command::Ack { id, person } => done(&lake, find(&incidents, id)?, Act::Acknowledge, person).await,
             Command::Silence { id, span, person } => {
-                let Person { by, note } = person;
                 let until_us = now_us().saturating_add(span_us(span)?);
-                let what = Happening::Silenced { by: by.clone(), note: note.clone(), until_us };
-                append(&lake, &incidents, find(&incidents, id)?, vec![what]).await
+                done(&lake, find(&incidents, id)?, Act::Silence { until_us }, person).await
             }
-            Command::Resolve { id, person } => {
-                let incident = find(&incidents, id)?;
-                append(&lake, &incidents, incident, vec![resolved(incident, person)]).await
-            }
+            Command::Resolve { id, person } => done(&lake, find(&incidents, id)?, Act::Resolve, person).await,
             Command::Feedback { id, benign, person, .. } => {
-                let incident = find(&incidents, id)?;
-                let Person { by, note } = person;
-                let mut what = vec![Happening::Feedback { by: by.clone(), note: note.clone(), benign: *benign }];
-                if *benign && incident.status.is_active() {
-                    what.push(resolved(incident, person));
-                }
-                append(&lake, &incidents, incident, what).await
+                done(&lake, find(&incidents, id)?, Act::Judge { benign: *benign }, person).await
             }
         }
     })?
@@ -141,12 +127,6 @@ fn span_us(text: &str) -> Result<i64, Failure> {
     i64::try_from(millis.saturating_mul(1_000)).map_err(|_| wrong())
 }
 
-fn resolved(incident: &Incident, Person { by, note }: &Person) -> Happening {
-    let last_seen_us = incident.last_seen_us;
-    let quiet_us = now_us().saturating_sub(last_seen_us).max(0);
-    Happening::Resolved { by: by.clone(), note: note.clone(), last_seen_us, quiet_us }
-}
-
 /// The incident whose id begins so.
 fn find<'a>(incidents: &'a Incidents, id: &str) -> Result<&'a Incident, Failure> {
     let mut found = incidents.iter().filter(|incident| !id.is_empty() && incident.id.as_str().starts_with(id));
@@ -161,21 +141,9 @@ fn find<'a>(incidents: &'a Incidents, id: &str) -> Result<&'a Incident, Failure>
     }
 }
 
-async fn append(
-    lake: &Lake,
-    incidents: &Incidents,
-    incident: &Incident,
-    what: Vec<Happening>,
-) -> Result<Answer, Failure> {
-    let at_us = now_us();
-    let events = (incidents.sequence() + 1..).zip(what).map(|(sequence, what)| IncidentEvent {
-        sequence,
-        at_us,
-        incident: incident.id.clone(),
-        what,
-    });
-    let events: Vec<IncidentEvent> = events.collect();
-    lake.record_person(at_us, &events).await?;
+async fn done(lake: &Lake, incident: &Incident, act: Act, person: &PersonArguments) -> Result<Answer, Failure> {
+    let person = Person { by: person.by.clone(), note: person.note.clone() };
+    let events = IncidentBook::new(lake.clone()).act(&incident.id, act, &person, None).await?;
     let done: Vec<&str> = events.iter().map(|event| event.what.name()).collect();
     print(&format!("{}: {} ({})\n", incident.id, done.join(", "), incident.title()))?;
     Ok(Answer::Yes)
@@ -282,7 +250,10 @@ fn told(event: &IncidentEvent) -> String {
         }
         Happening::Suppressed { claim, rule } => format!("{name} ({rule}): {}", claim.summary),
         Happening::Muted { rule } => format!("{name}: {rule}"),
-        Happening::Acknowledged { by: who, note } | Happening::Feedback { by: who, note, .. } => by(who, note),
+        Happening::Acknowledged { by: who, note }
+        | Happening::Unacknowledged { by: who, note }
+        | Happening::Noted { by: who, note }
+        | Happening::Feedback { by: who, note, .. } => by(who, note),
         Happening::Silenced { by: who, note, until_us } => {
             format!("{name} until {} by {who} {note}", time::format(*until_us)).trim_end().to_owned()
         }

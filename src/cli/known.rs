@@ -28,7 +28,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    async fn lake(&self) -> Result<Lake, LakeError> {
+    pub(super) async fn lake(&self) -> Result<Lake, LakeError> {
         Box::pin(Lake::open_existing(&self.lake, Lake::DEFAULT_PIPELINE, &HashMap::new())).await
     }
 
@@ -38,12 +38,12 @@ impl Known {
 
     /// The lake's rows, for whoever sits at the machine itself.
     pub(super) async fn queries(&self) -> Result<Queries, Failure> {
-        Ok(Queries::new(self.lake().await?, Limits::operator())?)
+        Ok(Queries::new(self.lake().await?, limits())?)
     }
 
     pub(super) async fn diagnoser(&self) -> Result<Diagnoser, Failure> {
         let lake = self.lake().await?;
-        let queries = Queries::new(lake.clone(), Limits::operator())?;
+        let queries = Queries::new(lake.clone(), limits())?;
         Ok(Diagnoser::new(lake, queries, ClassifyOptions::default()))
     }
 
@@ -69,6 +69,12 @@ impl Known {
             }
         }
     }
+}
+
+/// One command asks several questions, one after the other: a place may not be free the instant an answer ends.
+fn limits() -> Limits {
+    let Limits { concurrent, waiting, .. } = Limits::default();
+    Limits { concurrent, waiting, ..Limits::operator() }
 }
 
 pub(super) fn to_json(value: &impl Serialize) -> String {

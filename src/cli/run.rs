@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
         if arguments.role == Role::Serve {
             let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
             let recording = Recording::begin(&config, &lake).await?;
-            open(Rooms::of(&config, pepper).api(lake, refresher.subscribe(), Some(&recording))?);
+            open(Rooms::of(&config, pepper).api(lake, refresher.subscribe(), Some(&recording), None)?);
             at_rest(refresher, &health, recording.exports.clone(), stop).await;
             return recording.finish(config.pipeline.shutdown_limit_ms).await;
         }

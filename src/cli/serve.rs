@@ -17,14 +17,18 @@ use super::known::Known;
 use super::recording::Recording;
 use super::run::stop_signal;
 use super::{Answer, Failure};
+use crate::access::Access;
+use crate::alert::IncidentBook;
 use crate::diagnose::Diagnoser;
 use crate::export::Exports;
 use crate::identity::Refresher;
 use crate::lake::Lake;
+use crate::overview::{LiveBoard, Overviews};
 use crate::query::Queries;
 use crate::report::Reports;
 use crate::serve::api::{Api, query_limits};
 use crate::serve::health::Health;
+use crate::serve::live::Streams;
 use crate::serve::{Entrance, Server};
 
 /// The API and the dashboard over a lake at rest
@@ -50,14 +54,16 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<Answer, Failure> {
     let health = Arc::new(Health::new(Duration::MAX));
     let metrics = PrometheusBuilder::new().build_recorder().handle();
     let config = Serve { address: arguments.address, ..Serve::default() };
-    let server = Server::start(Entrance::of(&config), Arc::clone(&health), metrics)?;
+    let access = Access::of(&config, &pepper)?;
+    let server = Server::start(Entrance::guarded(&config, Arc::clone(&access))?, Arc::clone(&health), metrics)?;
     let (refresher, _findings) = Refresher::start(arguments.known.folders(), pepper.clone(), REFRESH_INTERVAL)?;
     let rooms =
         Rooms { limits: &config.limits, own_reports: &arguments.reports, classify: ClassifyOptions::default(), pepper };
     super::wait_for(async {
         let stop = stop_signal();
         let lake = arguments.known.lake().await?;
-        server.open(rooms.api(lake, refresher.subscribe(), None)?);
+        access.attach(lake.clone());
+        server.open(rooms.api(lake, refresher.subscribe(), None, None)?);
         super::print(&format!("dashboard: {}\n", server.url()))?;
         at_rest(refresher, &health, None, stop).await;
         Ok(Answer::Yes)
@@ -106,11 +112,18 @@ impl<'a> Rooms<'a> {
         lake: Lake,
         directory: watch::Receiver<Arc<Directory>>,
         recording: Option<&Recording>,
+        board: Option<&Arc<LiveBoard>>,
     ) -> Result<Api, Failure> {
         let own_reports = (!self.own_reports.is_empty()).then(|| Path::new(self.own_reports));
         let queries = Queries::new(lake.clone(), query_limits(self.limits))?;
         Ok(Api {
             diagnoser: Diagnoser::new(lake.clone(), queries.clone(), self.classify),
+            overviews: match board {
+                Some(board) => Overviews::live(queries.clone(), Arc::clone(board)),
+                None => Overviews::at_rest(queries.clone()),
+            },
+            incidents: IncidentBook::new(lake.clone()),
+            streams: Streams::default(),
             queries,
             reports: Arc::new(Reports::load(own_reports)?),
             pepper: self.pepper,

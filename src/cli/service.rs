@@ -1,7 +1,6 @@
 //! What `run` and `demo` share: the whole service, wired.
 
 use std::future::Future;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use claviger_core::config::{Config, Lake as LakeConfig, Millis};
@@ -10,6 +9,7 @@ use claviger_core::identity::Directory;
 use claviger_core::ingest::Protocol;
 use claviger_core::lake::CompactionLimits;
 use claviger_core::minutes::minutes;
+use claviger_core::overview::BoardLimits;
 use claviger_core::refine::Refiner;
 use claviger_core::secret::Pepper;
 use futures::future::BoxFuture;
@@ -23,6 +23,7 @@ use crate::alert::{Courier, EventStore, LakeEvents, Sinks};
 use crate::detect::{self, Engine, Showing};
 use crate::identity::Refresher;
 use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain};
+use crate::overview::{self, LiveBoard, Overviews};
 use crate::pipeline::{
     self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, StageError, any, record_history,
 };
@@ -58,13 +59,25 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
     let recording = Recording::begin(config, &lake).await?;
     let exports = recording.exports.clone();
-    open(Rooms::of(config, pepper.clone()).api(lake.clone(), refresher.subscribe(), Some(&recording))?);
+    let board = Arc::new(LiveBoard::new(BoardLimits::default(), chrono::Utc::now().timestamp_micros()));
+    let rooms = Rooms::of(config, pepper.clone());
+    let api = rooms.api(lake.clone(), refresher.subscribe(), Some(&recording), Some(&board))?;
+    let queries = api.queries.clone();
+    open(api);
     let watch = Box::new(Watch::new(config.detect.options()));
     let mut stop = std::pin::pin!(stop);
     let (watch, _rows) = tokio::select! {
         past = Box::pin(detect::remember(&lake, watch, config.detect.memory_days)) => past?,
         () = &mut stop => return Ok(()), // nothing was read yet
     };
+    tokio::select! {
+        remembered = Box::pin(overview::remember(&board, &queries)) => {
+            if let Err(error) = remembered {
+                tracing::warn!(%error, "the live board does not know the last hour: the lake answers for it");
+            }
+        }
+        () = &mut stop => return Ok(()),
+    }
     let plan = crate::config::alert_plan(config)?;
     let sinks = Sinks::new(&plan, &config.kafka)?;
     let events = before_events(LakeEvents::new(lake.clone()));
@@ -73,6 +86,7 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
         .map_err(|fault| StageError::Failed { stage: "alerts", fault })?;
     let (shows_in, shows_out) = mpsc::channel(detect::WAITING_MAX);
     let (found_in, found_out) = mpsc::channel(FOUND_WAITING);
+    let (board_in, board_out) = mpsc::channel(detect::WAITING_MAX);
 
     let (writer, signals) = Writer::start(&lake, writer_options(config)).await?;
     let maintenance = maintain(lake.clone(), maintenance_options(&config.lake));
@@ -98,10 +112,11 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
         },
         refiners: (0..refine_threads(config)).map(|_| Refiner::new(refine_options())).collect(),
         directory,
-        sink: Showing::new(sink, lake, shows_in),
+        sink: Showing::new(sink, lake, vec![shows_in, board_in]),
         behind: vec![
             ("detection", Box::pin(detect::detect(Engine::new(watch), shows_out, found_in))),
             ("alerts", Box::pin(courier.run(found_out))),
+            ("live board", Box::pin(overview::follow(board, board_out))),
         ],
         beside,
         health,

@@ -28,12 +28,13 @@ use crate::lake::{Lake, LakeError};
   claviger token --lake ./lake rotate 7k2m --overlap 24h
   claviger token --lake ./lake revoke 7k2m
 
-A token is printed once and stored nowhere: what is kept is a keyed hash of it. An id may be shortened to its first
-letters. Running services notice within five seconds. Use a token as `Authorization: Bearer clv_...`, as the password
-of a Postgres client, or to sign in to the dashboard.
+A token is printed once and stored nowhere: what is kept is a keyed hash of it. An id may be
+shortened to its first letters. Running services notice within five seconds. Use a token as
+`Authorization: Bearer clv_...`, as the password of a Postgres client, or to sign in to the
+dashboard.
 
-Tokens are hashed under the pepper of --pepper-file, of the variable CLAVIGER_PEPPER, or of the file beside the lake: the
-one that the service runs with.")]
+Tokens are hashed under the pepper of --pepper-file, of the variable CLAVIGER_PEPPER, or of the
+file beside the lake (./lake.pepper): the one that the service runs with.")]
 pub(super) struct TokenArguments {
     /// Folder or URL of the lake
     #[arg(long, value_name = "DIR")]

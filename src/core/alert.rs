@@ -18,6 +18,7 @@
 //! into the incident that was there first, which then bears the title and their combined score; a parent with a second
 //! id would be a second page for one trouble.
 
+mod act;
 mod claim;
 mod desk;
 mod event;
@@ -34,10 +35,12 @@ mod runbook;
 mod score;
 mod template;
 mod text;
+mod told;
 
 pub mod address;
 pub mod payload;
 
+pub use act::{Act, Hidden, Overtaken, Person, act, hidden_by};
 pub use claim::{Claim, ClaimDriver};
 pub use desk::{Desk, Policy};
 pub use event::{Happening, IncidentEvent, NoticeAction};
@@ -53,7 +56,7 @@ pub use rows::{
     FINDING_SCHEMA, INCIDENT_SCHEMA, finding_rows, incident_rows, meaning_of_finding_column,
     meaning_of_incident_column, read_finding_ids, read_incident_rows,
 };
-pub use runbook::runbook;
+pub use runbook::{done_when, runbook};
 pub use template::Template;
 pub use text::cut;
 

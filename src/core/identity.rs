@@ -432,10 +432,6 @@ impl Directory {
         }
     }
 
-    pub fn routes(&self) -> impl Iterator<Item = Route<'_>> {
-        (0..distinct::code_of(self.routes.list.len())).map(|ix| self.route_at(RouteIx(ix)))
-    }
-
     /// The gateway of this id, or whose id this one extends (`apisix-7d9f` is an instance of `apisix`).
     #[must_use]
     pub fn gateway(&self, id: &str) -> Option<Gateway<'_>> {

@@ -122,9 +122,8 @@ impl TableName {
             Self::IdentityHistory => "noticed_as_of",
             Self::DirectoryKeys | Self::DirectoryRoutes => "as_of",
             Self::Findings => "from_at",
-            Self::Incidents | Self::SavedQueries | Self::Audit => "at",
+            Self::Incidents | Self::SavedQueries | Self::Tokens | Self::Audit => "at",
             Self::Gaps => "declared_at",
-            Self::Tokens => "at",
         }
     }
 

@@ -52,6 +52,7 @@ pub mod alert;
 pub mod refine;
 
 pub mod audit;
+
 pub mod saved;
 
 pub mod lake;
@@ -59,6 +60,8 @@ pub mod lake;
 pub mod catalog;
 
 pub mod ingest;
+
+pub mod overview;
 
 pub mod report;
 
@@ -71,6 +74,7 @@ pub mod whatif;
 pub mod forecast;
 
 pub mod formats;
+
 pub mod trail;
 
 pub mod prove;

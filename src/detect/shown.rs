@@ -1,4 +1,4 @@
-//! What detection is shown of the flow on its way to the lake: every row once, in order.
+//! What detection, and the live board beside it, are shown of the flow on its way to the lake: every row once, in order.
 
 use std::collections::HashMap;
 
@@ -17,32 +17,34 @@ use crate::lake::{Lake, LakeError, trimmed};
 use crate::pipeline::{AnyFault, Sink, any};
 use crate::source::{Reaction, SourceEvent};
 
-/// What detection is shown.
-#[derive(Debug)]
+/// What those who look on are shown.
+#[derive(Clone, Debug)]
 pub enum Show {
     /// Streams that this process reads from now on.
     Begun(Vec<Stream>),
     /// Rows of these streams, and their partials.
     Rows { streams: Vec<Stream>, events: Events, minutes: RecordBatch },
+    /// Frames that could not be read.
+    Rejects(u64),
     /// Streams that another process reads from now on.
     Gone(Vec<Stream>),
 }
 
-/// A sink that shows detection what passes. Waits while detection lags behind.
+/// A sink that shows what passes to whoever looks on. Waits while one of them lags behind.
 #[derive(Debug)]
 pub struct Showing<S> {
     sink: S,
     lake: Lake,
-    shows: mpsc::Sender<Show>,
-    /// The next offset of each stream that detection has not seen.
+    lookers: Vec<mpsc::Sender<Show>>,
+    /// The next offset of each stream that nobody has been shown.
     seen: HashMap<Stream, Offset>,
 }
 
 impl<S: Sink> Showing<S> {
     /// Before `sink`, which writes to `lake`.
     #[must_use]
-    pub fn new(sink: S, lake: Lake, shows: mpsc::Sender<Show>) -> Self {
-        Self { sink, lake, shows, seen: HashMap::new() }
+    pub fn new(sink: S, lake: Lake, lookers: Vec<mpsc::Sender<Show>>) -> Self {
+        Self { sink, lake, lookers, seen: HashMap::new() }
     }
 
     /// Rows that the lake holds were shown from there.
@@ -64,6 +66,9 @@ impl<S: Sink> Showing<S> {
 
     async fn show_batch(&mut self, batch: &Refined) -> Result<(), LakeError> {
         let mut trims = Vec::new();
+        if batch.counts.rejects > 0 {
+            self.show(Show::Rejects(batch.counts.rejects)).await;
+        }
         for span in &batch.spans {
             let seen = self.seen.entry(span.stream.clone()).or_insert(span.begin);
             if *seen > span.begin {
@@ -86,8 +91,10 @@ impl<S: Sink> Showing<S> {
     }
 
     async fn show(&self, show: Show) {
-        // Detection that has ended says itself why; the lake goes on until the pipeline stops.
-        let _ended = self.shows.send(show).await;
+        for looker in &self.lookers {
+            // One that has ended says itself why; the lake goes on until the pipeline stops.
+            let _ended = looker.send(show.clone()).await;
+        }
     }
 }
 
@@ -111,7 +118,7 @@ impl<S: Sink + Sync> Sink for Showing<S> {
     }
 
     async fn finish(self) -> Result<(), AnyFault> {
-        drop(self.shows);
+        drop(self.lookers);
         self.sink.finish().await
     }
 }

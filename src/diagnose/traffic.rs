@@ -22,12 +22,11 @@ pub(super) async fn traffic(
     found: &Found,
     directory: &Arc<Directory>,
 ) -> Result<Traffic, DiagnoseError> {
-    let (minutes, callers, changes, around) = futures::try_join!(
-        minutes(rows, found),
-        callers(rows, found),
-        changes(rows, found, directory),
-        around(rows, found),
-    )?;
+    // One after the other: a diagnosis takes one place among the questions that run, not four.
+    let minutes = minutes(rows, found).await?;
+    let callers = callers(rows, found).await?;
+    let changes = changes(rows, found, directory).await?;
+    let around = around(rows, found).await?;
     let (from, to) = found.window;
     Ok(Traffic { from, to, minutes, callers, changes, around })
 }

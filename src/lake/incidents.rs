@@ -61,13 +61,14 @@ impl Lake {
         Box::pin(self.append_once(TableName::Findings, &app_id, stamp_us, finding_rows(claims))).await.map(drop)
     }
 
-    /// Stores what a person did at `at_us`, beside an alert task that may be writing.
+    /// Stores what a person did at `at_us`, beside an alert task that may be writing. Returns false, and stores nothing,
+    /// when a person's act of that time or a later one is stored already.
     ///
     /// # Errors
     /// When the table cannot be written.
-    pub async fn record_person(&self, at_us: i64, events: &[IncidentEvent]) -> Result<(), LakeError> {
+    pub async fn record_person(&self, at_us: i64, events: &[IncidentEvent]) -> Result<bool, LakeError> {
         let app_id = format!("claviger/{}/people", self.pipeline);
-        Box::pin(self.append_once(TableName::Incidents, &app_id, at_us, incident_rows(events))).await.map(drop)
+        Box::pin(self.append_once(TableName::Incidents, &app_id, at_us, incident_rows(events))).await
     }
 }
 

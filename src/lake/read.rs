@@ -20,12 +20,12 @@ use super::table::Table;
 const MEMORY_BYTES_MAX: usize = 512 << 20;
 
 impl Lake {
-    /// Every table that SQL may see, at its newest version. A lake of an earlier version lacks the newer ones until it is written to.
+    /// Every table that SQL may see, at its newest version. A lake of an earlier version lacks the newer ones until it is
+    /// written to.
     pub(super) async fn tables(&self) -> Result<Vec<Table>, LakeError> {
         let mut tables = Vec::with_capacity(TableName::ALL.len());
         for &name in TableName::ALL.iter().filter(|name| !name.is_hidden()) {
-            let log_store = self.log_store(name)?;
-            if log::newest_commit(name, log_store.object_store(None).as_ref()).await?.is_some() {
+            if self.has(name).await? {
                 tables.push(self.table(name).await?);
             }
         }

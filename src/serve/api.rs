@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router, routing};
@@ -25,12 +25,18 @@ use super::authorized::Sealed;
 use super::gate::{Gate, identify};
 use super::headers::same_site;
 use super::limits::{BODY_BYTES_MAX, Limiter, hold};
+use super::live::Streams;
 use super::problem::{Kind, Problem};
-use super::{audit, catalog, dashboard, describe, diagnose, exports, queries, reports, session, sql, table};
+use super::{
+    audit, catalog, dashboard, describe, diagnose, entities, explain, exports, findings, incidents, live, overview,
+    queries, reports, session, sql, table,
+};
+use crate::alert::IncidentBook;
 use crate::audit::AuditLog;
 use crate::diagnose::Diagnoser;
 use crate::export::Exports;
 use crate::lake::Lake;
+use crate::overview::Overviews;
 use crate::query::{Limits, Queries};
 use crate::report::Reports;
 
@@ -50,6 +56,9 @@ pub struct Api {
     pub audit: Option<AuditLog>,
     /// Exports that are asked for over HTTP; `None` makes none.
     pub exports: Option<Exports>,
+    pub overviews: Overviews,
+    pub incidents: IncidentBook,
+    pub streams: Streams,
 }
 
 /// Every endpoint: one line a noun.
@@ -63,6 +72,12 @@ fn endpoints() -> OpenApiRouter<Sealed> {
         .merge(queries::router())
         .merge(audit::router())
         .merge(exports::router())
+        .merge(overview::router())
+        .merge(live::router())
+        .merge(incidents::router())
+        .merge(findings::router())
+        .merge(explain::router())
+        .merge(entities::router())
 }
 
 /// What one query may cost, as configured.
@@ -123,12 +138,10 @@ async fn not_offered() -> Response {
 }
 
 /// An endpoint that panicked took nothing with it but its own answer. What it said stays in the log.
-#[expect(clippy::needless_pass_by_value, reason = "the layer hands over the panic's payload")]
 fn panicked(payload: Box<dyn std::any::Any + Send>) -> Response {
     let problem = Problem::new(Kind::Internal, "the request could not be answered", "the log says why, under this id");
     let said = payload.downcast_ref::<String>().map(String::as_str);
     let said = said.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("no words");
     crate::signals::RequestPanicked { id: &problem.id, said }.emit();
-    debug_assert_eq!(problem.kind.status(), StatusCode::INTERNAL_SERVER_ERROR);
     problem.into_response()
 }

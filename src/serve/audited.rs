@@ -41,6 +41,11 @@ impl Told {
         self.with(|facts| facts.what = Some(what.into()));
     }
 
+    /// Who asks, where only the endpoint finds that out.
+    pub(super) fn caller(&self, caller: &Caller) {
+        self.with(|facts| facts.caller = Some(caller.clone()));
+    }
+
     /// The tables that are read.
     pub fn tables(&self, tables: impl IntoIterator<Item = impl Into<String>>) {
         self.with(|facts| facts.tables = tables.into_iter().map(Into::into).collect());

@@ -60,7 +60,7 @@ pub(super) fn foreign_name() -> Problem {
     Problem::new(
         Kind::Forbidden,
         "without authentication the service answers only to the names of this machine",
-        "ask for localhost or 127.0.0.1; behind a proxy that authenticates, set `serve.insecure_behind_proxy`",
+        "ask for localhost or 127.0.0.1; for other names, set `serve.require_authentication` and show a token",
     )
 }
 

@@ -14,6 +14,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::admission::{Admission, cross_site, sent};
+use super::audited::Told;
 use super::authorized::Sealed;
 use super::extract::Body;
 use super::gate::Gate;
@@ -98,6 +99,9 @@ async fn sign_in(Extension(gate): GateOf, request: Request) -> Result<Response, 
         Ok(known) => known,
         Err(error) => return Err(admission.refuse(&error, &head)),
     };
+    if let Some(told) = head.extensions.get::<Told>() {
+        told.caller(&known.caller);
+    }
     let (value, session) = admission.access.begin_session(&known).map_err(|error| Problem::of(&error))?;
     let lasts_s = session.until_us.saturating_sub(chrono::Utc::now().timestamp_micros()) / 1_000_000;
     let cookie = admission.cookie(&value, lasts_s.max(0));

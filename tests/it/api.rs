@@ -111,10 +111,13 @@ async fn api(lake: &Path, pepper: Pepper, entrance: &Entrance) -> Api {
     let lake = Lake::open_existing(lake.to_str().unwrap(), Lake::DEFAULT_PIPELINE, &Default::default()).await.unwrap();
     let identity = Path::new(FIXTURES).join("identity");
     let directory = claviger::identity::load(&[identity], &pepper).unwrap().directory;
+    let queries = Queries::new(lake.clone(), query_limits(&entrance.limits)).unwrap();
     Api {
-        queries: Queries::new(lake.clone(), query_limits(&entrance.limits)).unwrap(),
+        diagnoser: Diagnoser::new(lake.clone(), queries.clone(), ClassifyOptions::default()),
+        queries,
         reports: Arc::new(Reports::load(None).unwrap()),
-        diagnoser: Diagnoser::new(lake.clone(), ClassifyOptions::default()),
+        audit: None,
+        exports: None,
         pepper,
         lake,
         directory: watch::channel(Arc::new(directory)).1,

@@ -1,6 +1,6 @@
 //! The lake against real tables on disk: exactly once, whatever the storage answers.
 
-mod rows;
+pub(crate) mod rows;
 mod stores;
 
 use std::collections::HashMap;

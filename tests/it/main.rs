@@ -18,6 +18,7 @@ mod export;
 mod identity;
 mod kafka;
 mod lake;
+mod live;
 mod pipeline;
 mod postgres;
 mod query;

@@ -92,4 +92,6 @@ fn changes_of_identity_are_stored_once_beside_the_requests() {
     let deleted =
         query(folder.path(), "select id from identity_history where kind = 'principal' and after = 'deleted'");
     assert_eq!(deleted, serde_json::json!([{ "id": "svc-backup" }]));
+    let keys = query(folder.path(), "select count(*) n, count(distinct key_id) ids from directory_keys");
+    assert!(keys[0]["n"] == keys[0]["ids"] && keys[0]["n"] != 0, "every key is listed once: {keys}");
 }

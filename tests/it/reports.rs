@@ -3,9 +3,10 @@
 //! The lake is made once a run: `tests/fixtures/reports/README.md` says of what. A golden table that differs is read
 //! against what its report promises, then accepted with `just golden` (or `INSTA_UPDATE=always`).
 
-mod lake;
+pub(crate) mod lake;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -45,8 +46,9 @@ fn given(report: &Report) -> Vec<(&'static str, &'static str)> {
     }
 }
 
+/// The files as they are: those in the binary are the same, says a test below.
 fn reports() -> Reports {
-    Reports::load(None).unwrap()
+    Reports::load(Some(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/queries")))).unwrap()
 }
 
 async fn ask(report: &Report, given: &[(&str, &str)]) -> RecordBatch {
@@ -102,7 +104,7 @@ fn fits(kind: ColumnKind, data_type: &DataType) -> bool {
         ColumnKind::Number => data_type.is_floating(),
         ColumnKind::Boolean => *data_type == DataType::Boolean,
         ColumnKind::Time => {
-            matches!(data_type, DataType::Timestamp(TimeUnit::Microsecond, Some(zone)) if &**zone == "UTC")
+            matches!(data_type, DataType::Timestamp(_, Some(zone)) if &**zone == "UTC")
         }
     }
 }
@@ -240,6 +242,15 @@ fn the_documents_name_every_report_with_its_question() {
     let expected: Vec<_> =
         reports().listed().iter().map(|report| format!("| `{}` | {} |", report.name, report.question)).collect();
     assert_eq!(rows, expected);
+}
+
+#[test]
+fn the_binary_holds_the_reports_of_the_folder() {
+    let (embedded, files) = (Reports::load(None).unwrap(), reports());
+    let said = |reports: &Reports| {
+        reports.listed().iter().map(|report| (report.name.clone(), report.sql.clone())).collect::<Vec<_>>()
+    };
+    assert!(said(&embedded) == said(&files), "touch src/report.rs: the compiler does not notice a new file");
 }
 
 #[test]

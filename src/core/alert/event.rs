@@ -65,6 +65,16 @@ pub enum Happening {
         by: String,
         note: String,
     },
+    /// Given back by whoever had taken it: it is open again.
+    Unacknowledged {
+        by: String,
+        note: String,
+    },
+    /// What a person wants others to know. Changes nothing.
+    Noted {
+        by: String,
+        note: String,
+    },
     /// No notices until then; an instant in the past lifts the silence.
     Silenced {
         by: String,
@@ -123,6 +133,8 @@ impl Happening {
         "suppressed",
         "muted",
         "acknowledged",
+        "unacknowledged",
+        "noted",
         "silenced",
         "feedback",
         "resolved",
@@ -143,6 +155,8 @@ impl Happening {
             Self::Suppressed { .. } => "suppressed",
             Self::Muted { .. } => "muted",
             Self::Acknowledged { .. } => "acknowledged",
+            Self::Unacknowledged { .. } => "unacknowledged",
+            Self::Noted { .. } => "noted",
             Self::Silenced { .. } => "silenced",
             Self::Feedback { .. } => "feedback",
             Self::Resolved { .. } => "resolved",
@@ -162,6 +176,8 @@ impl Happening {
             }
             Self::Muted { .. }
             | Self::Acknowledged { .. }
+            | Self::Unacknowledged { .. }
+            | Self::Noted { .. }
             | Self::Silenced { .. }
             | Self::Feedback { .. }
             | Self::Resolved { .. }
@@ -177,7 +193,11 @@ impl Happening {
     #[must_use]
     pub fn is_of_a_person(&self) -> bool {
         match self {
-            Self::Acknowledged { .. } | Self::Silenced { .. } | Self::Feedback { .. } => true,
+            Self::Acknowledged { .. }
+            | Self::Unacknowledged { .. }
+            | Self::Noted { .. }
+            | Self::Silenced { .. }
+            | Self::Feedback { .. } => true,
             Self::Resolved { by, .. } => !by.is_empty(),
             Self::Opened(_)
             | Self::Grouped(_)

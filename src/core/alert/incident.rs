@@ -131,6 +131,8 @@ pub struct Incident {
     pub told: BTreeSet<String>,
     pub resolution: Option<Resolution>,
     pub reopened: u32,
+    /// Counts what changed its state: opened, taken, given back, silenced, ended, come back. Findings and notices do not.
+    pub version: u64,
 }
 
 impl Incident {
@@ -160,6 +162,7 @@ impl Incident {
             told: BTreeSet::new(),
             resolution: None,
             reopened: 0,
+            version: 1,
         }
     }
 
@@ -192,6 +195,7 @@ impl Incident {
 
     pub(super) fn begin_again(&mut self) {
         self.status = Status::Open;
+        self.version += 1;
         self.reopened += 1;
         self.announced = None;
         self.resolution = None;

@@ -143,11 +143,13 @@ impl Incidents {
             }
             Happening::Muted { .. }
             | Happening::Acknowledged { .. }
+            | Happening::Unacknowledged { .. }
             | Happening::Silenced { .. }
             | Happening::Feedback { .. }
             | Happening::Resolved { .. }
             | Happening::Noticed { .. }
             | Happening::Escalated { .. } => self.change(event),
+            Happening::Noted { .. } => {}
             // What became of a notice is the outbox's to remember.
             Happening::Delivered { .. } | Happening::Failed { .. } | Happening::Dead { .. } => {}
         }
@@ -170,10 +172,21 @@ impl Incidents {
             Happening::Muted { rule } => incident.muted_by.clone_from(rule),
             Happening::Acknowledged { by, .. } if incident.status == Status::Open => {
                 incident.status = Status::Acknowledged;
+                incident.version += 1;
                 incident.acknowledged_by.clone_from(by);
                 incident.owes_acknowledgement = true;
             }
+            Happening::Unacknowledged { .. } if incident.status == Status::Acknowledged => {
+                incident.status = Status::Open;
+                incident.version += 1;
+                incident.acknowledged_by.clear();
+                // Receivers that were told that somebody has it are told that nobody has it.
+                if !std::mem::take(&mut incident.owes_acknowledgement) {
+                    incident.announced = None;
+                }
+            }
             Happening::Silenced { by, until_us, .. } => {
+                incident.version += 1;
                 incident.silenced_until_us = (*until_us > event.at_us).then_some(*until_us);
                 incident.silenced_by.clone_from(by);
                 incident.muted_by.clear();
@@ -190,6 +203,7 @@ impl Incidents {
             }
             Happening::Resolved { by, note, last_seen_us, quiet_us } if incident.status != Status::Resolved => {
                 incident.status = Status::Resolved;
+                incident.version += 1;
                 incident.resolution = Some(Resolution {
                     at_us: event.at_us,
                     last_seen_us: *last_seen_us,
@@ -218,6 +232,8 @@ impl Incidents {
                 incident.told.insert(to.clone());
             }
             Happening::Acknowledged { .. }
+            | Happening::Unacknowledged { .. }
+            | Happening::Noted { .. }
             | Happening::Resolved { .. }
             | Happening::Opened(_)
             | Happening::Grouped(_)

@@ -86,6 +86,8 @@ impl Outbox {
                 | Happening::Reopened(_)
                 | Happening::Suppressed { .. }
                 | Happening::Muted { .. }
+                | Happening::Unacknowledged { .. }
+                | Happening::Noted { .. }
                 | Happening::Acknowledged { .. }
                 | Happening::Silenced { .. }
                 | Happening::Feedback { .. }

@@ -97,7 +97,7 @@ pub fn meaning_of_incident_column(name: &str) -> &'static str {
         "at" => "when it held, UTC: event time for what findings say, wall time for people and deliveries",
         "incident_id" => "hash of what makes it one incident and of the finding that opened it",
         "event" => {
-            "what happened: opened, grouped, reopened, suppressed, muted, acknowledged, silenced, feedback, resolved, noticed, delivered, failed, dead or escalated"
+            "what happened: opened, grouped, reopened, suppressed, muted, acknowledged, unacknowledged, noted, silenced, feedback, resolved, noticed, delivered, failed, dead or escalated"
         }
         "actor" => "the person who did it; null for Claviger itself",
         "note" => {
@@ -198,7 +198,9 @@ impl<'a> Flat<'a> {
             Happening::Suppressed { rule, .. } | Happening::Muted { rule } => {
                 Self { note: rule.clone(), ..Self::default() }
             }
-            Happening::Acknowledged { by, note } => Self { actor: by, note: note.clone(), ..Self::default() },
+            Happening::Acknowledged { by, note }
+            | Happening::Unacknowledged { by, note }
+            | Happening::Noted { by, note } => Self { actor: by, note: note.clone(), ..Self::default() },
             Happening::Silenced { by, note, until_us } => {
                 Self { actor: by, note: note.clone(), until_us: Some(*until_us), ..Self::default() }
             }

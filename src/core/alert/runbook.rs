@@ -27,6 +27,16 @@ pub fn runbook(incident: &Incident) -> Vec<String> {
     steps
 }
 
+/// The question whose answer is 0 once the trouble is over.
+#[must_use]
+pub fn done_when(incident: &Incident) -> String {
+    let subject = match &incident.group.subject {
+        Subject::Cause(cause) => cause_clause(*cause, &incident.group.tenant),
+        Subject::Entity(kind, name) => format!("{} = {} and cause is not null", column(*kind), quoted(name)),
+    };
+    format!("select count(*) from events where {subject} and event_at > now() - interval '15 minutes'")
+}
+
 fn first_step(incident: &Incident) -> &'static str {
     match incident.group.family {
         Family::Theft => "Ask the key's owner whether it is theirs; if not, revoke the key and issue a new one.",

@@ -9,12 +9,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use claviger::access::Access;
+use claviger::audit::{AuditLog, AuditOptions};
+use claviger::diagnose::Diagnoser;
 use claviger::lake::Lake;
 use claviger::query::{Limits, Queries};
+use claviger::report::Reports;
 use claviger::serve::api::Api;
 use claviger::serve::health::Health;
 use claviger::serve::{Entrance, Server};
+use claviger::signing::Signer;
 use claviger_core::access::exposure::Guard;
+use claviger_core::classify::ClassifyOptions;
 use claviger_core::config::Serve;
 use claviger_core::identity::Directory;
 use claviger_core::secret::Pepper;
@@ -64,7 +69,16 @@ impl House {
     pub(super) async fn api(&self) -> Api {
         let lake = self.lake().await;
         let queries = Queries::new(lake.clone(), Limits::operator()).unwrap();
-        Api { queries, lake, directory: watch::channel(Arc::new(Directory::empty())).1 }
+        Api {
+            diagnoser: Diagnoser::new(lake.clone(), queries.clone(), ClassifyOptions::default()),
+            queries,
+            reports: Arc::new(Reports::load(None).unwrap()),
+            pepper: pepper(),
+            lake,
+            directory: watch::channel(Arc::new(Directory::empty())).1,
+            audit: None,
+            exports: None,
+        }
     }
 
     pub(super) fn health(&self) -> Arc<Health> {
@@ -96,6 +110,25 @@ impl House {
         let server = Server::start(self.entrance(&serve), self.health(), self.metrics()).unwrap();
         server.open(runtime().block_on(self.api()));
         Door { server }
+    }
+
+    /// What is on record after `visit`, a line an access.
+    pub(super) fn records(&self, visit: impl FnOnce(&Door)) -> String {
+        let runtime = runtime();
+        let (signer, _made) = Signer::read_or_make(&self.folder().join("signing.pem")).unwrap();
+        let lake = runtime.block_on(self.lake());
+        let log = AuditLog::open(lake.clone(), Arc::new(signer), AuditOptions::default());
+        let (log, task) = runtime.block_on(log).unwrap();
+        let recording = runtime.spawn(task.run());
+        let serve = Serve { address: "127.0.0.1:0".parse().unwrap(), require_authentication: true, ..Serve::default() };
+        let server = Server::start(self.entrance(&serve), self.health(), self.metrics()).unwrap();
+        server.open(Api { audit: Some(log.clone()), ..runtime.block_on(self.api()) });
+        visit(&Door { server });
+        runtime.block_on(async {
+            log.finish().await;
+            recording.await.unwrap().unwrap();
+            lake.audit_lines("", 1, 10_000).await.unwrap()
+        })
     }
 
     pub(super) fn claviger(&self, arguments: &[&str]) -> Output {

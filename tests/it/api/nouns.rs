@@ -24,7 +24,9 @@ async fn the_stored_openapi_document_is_the_one_of_the_code() {
 async fn every_documented_path_answers_and_asks_who_comes() {
     let nobody = Service::for_caller(None).await;
     let document = serde_json::to_value(claviger::serve::api::openapi()).unwrap();
-    for (path, operations) in document["paths"].as_object().unwrap() {
+    // Signing in and out is for those who are not known.
+    let guarded = document["paths"].as_object().unwrap().iter().filter(|(path, _)| *path != "/v1/session");
+    for (path, operations) in guarded {
         for method in operations.as_object().unwrap().keys() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
             let path = path.replace('{', "").replace('}', "");

@@ -17,7 +17,7 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures");
 const MINUTE_US: i64 = 60_000_000;
 
 /// 2026-11-24T12:00:00Z.
-pub(super) const NOW_US: i64 = 1_795_521_600_000_000;
+pub(crate) const NOW_US: i64 = 1_795_521_600_000_000;
 
 /// 2026-11-24T06:31:00Z: a user was deleted a minute before.
 const TROUBLE_US: i64 = NOW_US - 329 * MINUTE_US;
@@ -29,6 +29,14 @@ pub(super) async fn fixed_lake() -> &'static Queries {
 }
 
 async fn make() -> (tempfile::TempDir, Queries) {
+    let (folder, lake) = made().await;
+    // Tests wait for one another at its door, and on a busy machine for long.
+    let limits = Limits { concurrent: 8, waiting: 64, ..Limits::operator() };
+    (folder, Queries::new(lake, limits).unwrap())
+}
+
+/// The same lake anew, for who changes it.
+pub(crate) async fn made() -> (tempfile::TempDir, Lake) {
     let folder = tempfile::tempdir().unwrap();
     replay(folder.path());
     let lake = folder.path().join("lake");
@@ -37,9 +45,7 @@ async fn make() -> (tempfile::TempDir, Queries) {
     lake.record_findings(NOW_US, &claims).await.unwrap();
     let events = incident_events(&claims);
     lake.record_incidents(events.last().unwrap().sequence, &events).await.unwrap();
-    // Tests wait for one another at its door, and on a busy machine for long.
-    let limits = Limits { concurrent: 8, waiting: 64, ..Limits::operator() };
-    (folder, Queries::new(lake, limits).unwrap())
+    (folder, lake)
 }
 
 /// The frames of all causes, then those of the second company.

@@ -83,6 +83,8 @@ fn notices(events: &[IncidentEvent]) -> Vec<(NoticeAction, Severity)> {
         | H::Delivered { .. }
         | H::Failed { .. }
         | H::Dead { .. }
+        | H::Unacknowledged { .. }
+        | H::Noted { .. }
         | H::Escalated { .. } => None,
     });
     noticed.collect()

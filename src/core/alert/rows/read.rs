@@ -134,6 +134,8 @@ impl Row<'_> {
             "suppressed" => Happening::Suppressed { claim: self.claim()?, rule: note },
             "muted" => Happening::Muted { rule: note },
             "acknowledged" => Happening::Acknowledged { by, note },
+            "unacknowledged" => Happening::Unacknowledged { by, note },
+            "noted" => Happening::Noted { by, note },
             "silenced" => Happening::Silenced { by, note, until_us: self.long(&longs.until_at)? },
             "feedback" => {
                 let (verdict, note) = note.split_once(' ').unwrap_or((&note, ""));
