@@ -53,7 +53,7 @@ export function stack({ data, markers = [], incidents = [], only = null, yMax = 
     scrub: { count: data.buckets.length, text: (index) => bucketText(data, index).words },
     table: () => numbers(data, markers, tenant),
     option: (ink) => ({
-      grid: grid({ left: 44, right: 8, top: 20, bottom: 24 }),
+      grid: grid({ left: 44, right: 18, top: 20, bottom: 24 }),
       xAxis: axis(ink, { type: 'time', min: from, max: to, splitLine: { show: false }, axisLabel: { formatter: (/** @type {number} */ at) => tick(at, to - from) } }),
       yAxis: axis(ink, { type: 'value', min: 0, max: yMax > 0 ? yMax : undefined, splitNumber: 3, minInterval: 1, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: (/** @type {number} */ value) => short(value) } }),
       tooltip: tooltip(ink, (params) => {
@@ -72,7 +72,7 @@ export function stack({ data, markers = [], incidents = [], only = null, yMax = 
           value: [starts[index] + width / 2, count],
           itemStyle: index >= done ? { opacity: 0.4, borderType: 'dashed', borderWidth: 1, borderColor: ink.edge } : undefined,
         })),
-        ...(position === 0 ? marks(ink, incidents, clustered(markers, from, to, ink.width - 52), from, to) : {}),
+        ...(position === 0 ? marks(ink, incidents, clustered(markers, from, to, ink.width - 62), from, to) : {}),
       })),
     }),
   }
