@@ -74,6 +74,18 @@ test('buckets that still fill are in no total and no sentence', async () => {
   assert.equal(rates(data, true).perMinute, 15)
 })
 
+test('leading silence is left out down to a quarter of an hour, and said', async () => {
+  const { begun } = await js('overview')
+  const at = (minute) => new Date(Date.parse('2026-11-23T03:00:00Z') + minute * 60_000).toISOString()
+  const buckets = Array.from({ length: 60 }, (_, index) => at(index))
+  const of = (first) => ({ bucket_s: 60, buckets, requests: buckets.map((_, index) => (index >= first ? 5 : 0)), series: [{ class: 'key', counts: buckets.map((_, index) => index) }] })
+  const late = begun(of(55))
+  assert.deepEqual([late.data.buckets.length, late.data.series[0].counts[0], late.since], [15, 45, at(55)])
+  assert.equal(begun(of(20)).data.buckets.length, 40)
+  assert.equal(begun(of(0)).since, null)
+  assert.equal(begun({ ...of(60) }).data.buckets.length, 60, 'silence from end to end is shown as such')
+})
+
 test('events are cut out of a stream wherever it is torn', async () => {
   const { eventParser } = await js('live')
   const text = 'id: 7\r\nevent: snapshot\r\ndata: {"a":1}\r\n\r\n: heartbeat\n\nevent: delta\ndata: one\ndata: two\n\n'

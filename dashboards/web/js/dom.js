@@ -83,6 +83,12 @@ export function hostile(value, className) {
   return node
 }
 
+/** The first letter large: titles come in lower case. @param {string} text */
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1)
+
+/** Text in which `…` marks what belongs on a command line. @param {string} text @returns {Child[]} */
+export const withCode = (text) => text.split(/`([^`]+)`/).map((part, index) => (index % 2 === 1 ? h('code', null, hostile(part)) : part === '' ? null : hostile(part)))
+
 /** An id in the fixed-width face, shortened in the middle; copies whole.
  * @param {unknown} value @param {number} [width] */
 export function id(value, width = 28) {

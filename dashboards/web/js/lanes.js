@@ -55,7 +55,7 @@ export function lanes({ data, states, findings = [], name }) {
       const last = grids.length - 1
       const label = (/** @type {string} */ text) => ({ name: text, nameLocation: 'middle', nameGap: 96, nameRotate: 0, nameTextStyle: { color: ink.ink2, align: 'left', fontSize: 12, fontFamily: ink.font } })
       return {
-        grid: grids.map((lane) => grid({ left, right: 8, ...lane })),
+        grid: grids.map((lane) => grid({ left, right: 18, ...lane })),
         axisPointer: { link: [{ xAxisIndex: 'all' }], lineStyle: { color: ink.edge, type: 'solid' }, label: { show: false } },
         xAxis: grids.map((_, index) => axis(ink, {
           type: 'time', gridIndex: index, min: from, max: to, splitLine: { show: false },

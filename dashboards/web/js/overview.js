@@ -51,6 +51,18 @@ export function complete(data) {
   return index < 0 ? data.buckets.length : index
 }
 
+const SHOWN_MIN = 15
+
+/** Without the leading buckets in which nothing was received yet, down to a quarter of an hour: the first minutes of a
+ * service would be a sliver otherwise. @template {Buckets} T @param {T} data @returns {{data: T, since: string | null}} */
+export function begun(data) {
+  const first = data.requests.findIndex((count) => count > 0)
+  const cut = Math.min(first, data.buckets.length - SHOWN_MIN)
+  if (cut < 3) return { data, since: null }
+  const tail = (/** @type {any[]} */ list) => list.slice(cut)
+  return { since: data.buckets[first], data: { ...data, buckets: tail(data.buckets), requests: tail(data.requests), series: data.series.map((series) => ({ class: series.class, counts: tail(series.counts) })) } }
+}
+
 /** Dense series in the fixed order, a class that the server left out as zeros. @param {Buckets} data */
 export function dense(data) {
   const found = new Map(data.series.map((series) => [token(series.class), series.counts]))

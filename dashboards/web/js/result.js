@@ -110,7 +110,7 @@ function lines(name, time, measures, word, rows) {
     sentence: `${name}: ${groups.map((group) => group.name).slice(0, 4).join(', ')} by ${time.label ?? time.key}`,
     scrub: { count: first.length, text: (/** @type {number} */ index) => `${when(first[index]?.[0])}, ${full(first[index]?.[1])}` },
     option: (/** @type {import('./chart.js').Ink} */ ink) => ({
-      grid: grid({ left: 52, right: 12, top: 12, bottom: 24 }),
+      grid: grid({ left: 52, right: 18, top: 12, bottom: 24 }),
       xAxis: axis(ink, { type: 'time', splitLine: { show: false }, axisLabel: { formatter: (/** @type {number} */ at) => clock(at) } }),
       yAxis: axis(ink, { type: 'value', splitNumber: 3, axisLine: { show: false }, axisLabel: { formatter: (/** @type {number} */ value) => short(value) } }),
       tooltip: tooltip(ink, (params) => tip(when(params[0]?.value?.[0], { to: 'second' }), params.map((/** @type {any} */ one) => ({ name: one.seriesName, value: full(one.value[1]) }))), { trigger: 'axis' }),

@@ -1,7 +1,7 @@
 // Severity is shape, word and fill; status is a word. Incidents look the same on every page.
 
 import { incidentHref } from './address.js'
-import { hostile, h } from './dom.js'
+import { capital, hostile, h } from './dom.js'
 import { duration, full } from './numbers.js'
 import { ago, when } from './times.js'
 
@@ -27,14 +27,17 @@ export const ranked = (list) => [...list].sort((a, b) => WEIGHT.indexOf(a.severi
 /** @param {Incident} incident @param {number} [now] */
 export const age = (incident, now = Date.now()) => duration((incident.status === 'resolved' ? Date.parse(incident.last_at) : now) - Date.parse(incident.since)).replace(/ \d+ s$/, '')
 
+/** Nothing where it could not be counted: that is not zero. @param {number | null} count @param {string} noun */
+const amount = (count, noun) => h('span', { class: 'number' }, count === null ? null : [full(count), h('span', { class: 'unit' }, count === 1 ? ` ${noun}` : ` ${noun}s`)])
+
 /** One line of a list. @param {Incident} incident */
 export function line(incident) {
   return h('a', { class: 'incident', href: incidentHref(incident.id), 'data-id': incident.id },
     chip(incident.severity),
-    h('span', { class: 'title' }, hostile(incident.title)),
+    h('span', { class: 'title' }, hostile(capital(incident.title))),
     h('span', { class: 'tenant' }, incident.tenant ? hostile(incident.tenant) : '–'),
-    h('span', { class: 'number' }, full(incident.failures), h('span', { class: 'unit' }, incident.failures === 1 ? ' failure' : ' failures')),
-    h('span', { class: 'number keys' }, full(incident.keys), h('span', { class: 'unit' }, incident.keys === 1 ? ' key' : ' keys')),
+    amount(incident.failures, 'failure'),
+    amount(incident.keys, 'key'),
     h('time', { class: 'number', datetime: incident.since, title: `since ${when(incident.since, { to: 'second' })} (${ago(incident.since)})` }, age(incident)),
     status(incident))
 }

@@ -36,9 +36,9 @@ export function clustered(markers, from, to, width) {
   return groups.slice(-MARKERS_MAX)
 }
 
-/** @param {{data: Buckets, markers?: Marker[], incidents?: {since: string, last_at: string, title: string, status: string}[], only?: Set<string> | null, yMax?: number, what?: string, tenant?: string | null}} of
+/** @param {{data: Buckets, markers?: Marker[], incidents?: {since: string, last_at: string, title: string, status: string}[], only?: Set<string> | null, yMax?: number, since?: string | null, what?: string, tenant?: string | null}} of
  *  @returns {import('./chart.js').Picture} */
-export function stack({ data, markers = [], incidents = [], only = null, yMax = 0, what = 'Refusals', tenant = null }) {
+export function stack({ data, markers = [], incidents = [], only = null, yMax = 0, since = null, what = 'Refusals', tenant = null }) {
   const width = data.bucket_s * 1000
   const starts = data.buckets.map((bucket) => Date.parse(bucket))
   const from = starts[0]
@@ -49,11 +49,11 @@ export function stack({ data, markers = [], incidents = [], only = null, yMax = 
   const total = refusals(data, 0, done, only)
   const caption = `${what} ${per(data.bucket_s)}, ${zoneName(new Date(from))}`
   return {
-    sentence: `${caption}: ${full(total)} from ${when(from)} to ${clock(starts[done - 1] === undefined ? from : starts[done - 1] + width)}`,
+    sentence: `${caption}: ${full(total)} from ${when(from)} to ${clock(starts[done - 1] === undefined ? from : starts[done - 1] + width)}${since ? `; nothing received before ${when(since)}` : ''}`,
     scrub: { count: data.buckets.length, text: (index) => bucketText(data, index).words },
     table: () => numbers(data, markers, tenant),
     option: (ink) => ({
-      grid: grid({ left: 44, right: 8, top: 20, bottom: 24 }),
+      grid: grid({ left: 44, right: 18, top: 20, bottom: 24 }),
       xAxis: axis(ink, { type: 'time', min: from, max: to, splitLine: { show: false }, axisLabel: { formatter: (/** @type {number} */ at) => tick(at, to - from) } }),
       yAxis: axis(ink, { type: 'value', min: 0, max: yMax > 0 ? yMax : undefined, splitNumber: 3, minInterval: 1, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: (/** @type {number} */ value) => short(value) } }),
       tooltip: tooltip(ink, (params) => {
@@ -72,7 +72,7 @@ export function stack({ data, markers = [], incidents = [], only = null, yMax = 
           value: [starts[index] + width / 2, count],
           itemStyle: index >= done ? { opacity: 0.4, borderType: 'dashed', borderWidth: 1, borderColor: ink.edge } : undefined,
         })),
-        ...(position === 0 ? marks(ink, incidents, clustered(markers, from, to, ink.width - 52), from, to) : {}),
+        ...(position === 0 ? marks(ink, incidents, clustered(markers, from, to, ink.width - 62), from, to) : {}),
       })),
     }),
   }

@@ -5,7 +5,7 @@ import { diagnoseHref, entityHref, go, incidentHref, param, parts, patch, sqlHre
 import { Failure, ask, isAbort, send } from '../api.js'
 import { tell } from '../announce.js'
 import { cause, classTag, deniedBy } from '../catalog.js'
-import { copy, fill, h, hostile, id as shortId, say } from '../dom.js'
+import { capital, copy, fill, h, hostile, id as shortId, say, withCode } from '../dom.js'
 import { guess } from '../find.js'
 import { take } from '../handover.js'
 import { full } from '../numbers.js'
@@ -163,7 +163,7 @@ export function open() {
     const button = h('button', { type: 'button' }, 'Copy for ticket')
     button.addEventListener('click', () => copy(asTicket(found), button))
     const list = (/** @type {string} */ name, /** @type {string[] | undefined} */ values) => (values && values.length > 0 ? h('p', { class: 'needs' }, `${name}: `, values.map((value, index) => [index > 0 ? ', ' : '', h('code', null, hostile(value))])) : null)
-    return h('section', { class: 'fix', 'aria-label': 'Fix' }, h('p', null, h('b', null, 'Fix'), ' ', remedy.owner ? h('span', { class: 'owner' }, `${capital(remedy.owner)}: `) : null, hostile(remedy.action)), list('Scopes', remedy.scopes), list('Settings', remedy.settings), h('div', { class: 'row' }, button))
+    return h('section', { class: 'fix', 'aria-label': 'Fix' }, h('p', null, h('b', null, 'Fix'), ' ', remedy.owner ? h('span', { class: 'owner' }, `${capital(remedy.owner)}: `) : null, withCode(capital(remedy.action))), list('Scopes', remedy.scopes), list('Settings', remedy.settings), h('div', { class: 'row' }, button))
   }
 
   /** @param {Diagnosis} found */
@@ -266,9 +266,6 @@ export function open() {
     ],
   }
 }
-
-/** @param {string} text */
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** @param {string} version */
 const shortVersion = (version) => (version.length > 16 ? `${version.slice(0, 12)}…` : version)

@@ -4,7 +4,7 @@
 import { diagnoseHref, entityHref, go, href, param, parts, patch } from '../address.js'
 import { Failure, get } from '../api.js'
 import { causeTag } from '../catalog.js'
-import { fill, h, hostile, id as shortId, say } from '../dom.js'
+import { capital, fill, h, hostile, id as shortId, say } from '../dom.js'
 import { counted, duration, full } from '../numbers.js'
 import { sum } from '../overview.js'
 import { empty, panel } from '../panel.js'
@@ -143,9 +143,6 @@ export function open() {
 }
 
 let lastRange = ''
-
-/** @param {string} text */
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1)
 
 /** @param {Entity} found */
 const neverUsed = (found) => (found.facts.last_used_at || found.facts.last_at ? '' : 'Known, never used.')

@@ -3,7 +3,7 @@
 import { diagnoseHref, entityHref, go, parts, sqlHref } from '../address.js'
 import { get } from '../api.js'
 import { causeTag } from '../catalog.js'
-import { fill, h, hostile, id as shortId, say } from '../dom.js'
+import { capital, fill, h, hostile, id as shortId, say, withCode } from '../dom.js'
 import { explainPanel } from '../explain.js'
 import { complete, refusals } from '../overview.js'
 import { counted, full, odds, short } from '../numbers.js'
@@ -71,8 +71,8 @@ export function open() {
   function display(found, body) {
     const first = shown === null
     shown = found
-    say(heading, found.title)
-    document.title = `${found.title} · Claviger`
+    say(heading, capital(found.title))
+    document.title = `${capital(found.title)} · Claviger`
     fill(lead, chip(found.severity), ' ', openWords(found), ' · ', status(found), found.cause ? [' · ', causeTag(found.cause, found.class)] : null)
     drawActs(found)
     fill(body,
@@ -177,7 +177,7 @@ export function open() {
   function runbook(found) {
     const steps = found.runbook.map((step) => (typeof step === 'string' ? { text: step, url: undefined } : step))
     return h('section', { class: 'panel', 'aria-labelledby': 'runbook' }, h('header', null, h('h2', { id: 'runbook' }, 'What to do')),
-      steps.length > 0 ? h('ol', { class: 'runbook' }, steps.map((step) => h('li', null, hostile(step.text), step.url && /^https:/.test(step.url) ? [' ', h('a', { href: step.url, rel: 'noreferrer noopener', target: '_blank' }, 'Open')] : null))) : empty('No runbook for this kind.'),
+      steps.length > 0 ? h('ol', { class: 'runbook' }, steps.map((step) => h('li', null, withCode(step.text), step.url && /^https:/.test(step.url) ? [' ', h('a', { href: step.url, rel: 'noreferrer noopener', target: '_blank' }, 'Open')] : null))) : empty('No runbook for this kind.'),
       found.done_when ? h('p', { class: 'done-when' }, h('b', null, 'Done when'), ' ', h('a', { href: sqlHref(found.done_when.sql) }, 'this query'), ` returns ${typeof found.done_when.expected === 'object' ? JSON.stringify(found.done_when.expected) : String(found.done_when.expected)}.`) : null,
       h('div', { class: 'row' }, h('a', { class: 'button', href: diagnoseHref('incident', found.id) }, 'Diagnose'), hasPage(found.entity.kind) ? h('a', { class: 'button', href: entityHref(kindOf(found.entity.kind), found.entity.id) }, 'Open entity') : null))
   }
@@ -228,7 +228,4 @@ function history(found) {
   return h('section', { class: 'panel', 'aria-labelledby': 'history' }, h('header', null, h('h2', { id: 'history' }, 'History')),
     h('ol', { class: 'log' }, [...found.history].reverse().slice(0, 100).map((one) => h('li', null, h('time', { datetime: one.at, title: one.at }, when(one.at, { to: 'second' })), ' ', h('b', null, one.what), one.by ? [' by ', hostile(one.by)] : null, one.note ? [': ', hostile(one.note)] : null))))
 }
-
-/** @param {string} text */
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1)
 

@@ -8,7 +8,7 @@ import { append, fill, h, say, svg } from '../dom.js'
 import { explainPanel } from '../explain.js'
 import { isFrozen } from '../freshness.js'
 import { duration, full, share } from '../numbers.js'
-import { dense, nothingReceived, refusals, sentence, sum } from '../overview.js'
+import { begun, dense, nothingReceived, refusals, sentence, sum } from '../overview.js'
 import { bars, empty, panel } from '../panel.js'
 import { latest, onMoment } from '../pulse.js'
 import { iso } from '../range.js'
@@ -160,7 +160,8 @@ export function open() {
     }
     if (!pictures) return
     yMax = pictures.ceiling(data, only, yMax)
-    const picture = pictures.stack({ data, markers: data.markers.filter((marker) => marker.kind !== 'incident'), incidents: ranked(data.incidents.filter((incident) => incident.status === 'open')), only, yMax, tenant: param('tenant') })
+    const drawn = begun(data)
+    const picture = pictures.stack({ data: drawn.data, since: drawn.since, markers: data.markers.filter((marker) => marker.kind !== 'incident'), incidents: ranked(data.incidents.filter((incident) => incident.status === 'open')), only, yMax, tenant: param('tenant') })
     if (chart) chart.update(picture)
     else {
       chart = pictures.figure(picture, {
