@@ -9,13 +9,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use claviger::access::Access;
+use claviger::alert::IncidentBook;
 use claviger::audit::{AuditLog, AuditOptions};
 use claviger::diagnose::Diagnoser;
 use claviger::lake::Lake;
+use claviger::overview::Overviews;
 use claviger::query::{Limits, Queries};
 use claviger::report::Reports;
 use claviger::serve::api::Api;
 use claviger::serve::health::Health;
+use claviger::serve::live::Streams;
 use claviger::serve::{Entrance, Server};
 use claviger::signing::Signer;
 use claviger_core::access::exposure::Guard;
@@ -71,6 +74,9 @@ impl House {
         let queries = Queries::new(lake.clone(), Limits::operator()).unwrap();
         Api {
             diagnoser: Diagnoser::new(lake.clone(), queries.clone(), ClassifyOptions::default()),
+            overviews: Overviews::at_rest(queries.clone()),
+            incidents: IncidentBook::new(lake.clone()),
+            streams: Streams::default(),
             queries,
             reports: Arc::new(Reports::load(None).unwrap()),
             pepper: pepper(),
