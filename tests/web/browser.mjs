@@ -46,6 +46,7 @@ export async function openPage(browser, { url, size = 'desktop', theme = 'light'
 export async function settled(page) {
   await page.waitForSelector('main h1')
   await page.waitForFunction(() => !document.querySelector('[aria-busy="true"]') && document.querySelector('main h1')?.textContent !== 'Reading…')
+  await page.waitForFunction(() => !document.querySelector('.skeleton'))
   await page.waitForFunction(() => [...document.querySelectorAll('figure')].every((figure) => figure.dataset.drawn === 'yes' || !figure.isConnected))
 }
 

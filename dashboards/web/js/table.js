@@ -1,7 +1,7 @@
 // Tables: real ones, with caption, scope and sortable headers; numbers to the right, units in the header; pages of 500
 // rows instead of virtual scrolling, so that the browser's own search finds everything on the page.
 
-import { append, fill, h, hostile } from './dom.js'
+import { append, capital, fill, h, hostile } from './dom.js'
 import { bytes, duration, full } from './numbers.js'
 import { record, when } from './times.js'
 
@@ -15,6 +15,10 @@ let count = 0
  *   order?: (row: any) => number | string | null,
  * }} TableColumn */
 
+/** A column's name as a heading: "principal_id" is the user, "last_at" is when it was last. @param {string} name */
+const heading = (name) => capital(WORDS[name] ?? name.replace(/_(id|at)$/, '').replaceAll('_', ' '))
+const WORDS = /** @type {Record<string, string>} */ ({ event_at: 'time', ingested_at: 'read', principal_id: 'user', client_network: 'network', user_agent: 'agent', request_id: 'request', denied_by: 'who said no', cause_class: 'class' })
+
 /** @param {string} type */
 const isNumber = (type) => /^(u?int|float|double|decimal|long|integer|short|byte|number)/i.test(type)
 /** @param {string} type */
@@ -23,7 +27,7 @@ const isTime = (type) => /^(timestamp|date|time)/i.test(type)
 /** @param {import('./shapes').Column} column @returns {TableColumn} */
 export function columnOf(column) {
   const numeric = isNumber(column.type)
-  return { key: column.name, label: column.name.replaceAll('_', ' '), unit: column.unit, meaning: column.meaning, numeric, type: column.type }
+  return { key: column.name, label: heading(column.name), unit: column.unit, meaning: column.meaning, numeric, type: column.type }
 }
 
 /** Columns guessed from rows that came without a schema. @param {import('./shapes').Row[]} rows @returns {TableColumn[]} */
@@ -33,7 +37,7 @@ export function columnsOf(rows) {
     const values = rows.map((row) => row[name]).filter((value) => value !== null && value !== undefined)
     const numeric = values.length > 0 && values.every((value) => typeof value === 'number' || (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value)))
     const time = values.length > 0 && values.every((value) => typeof value === 'string' && /^\d{4}-\d\d-\d\dT\d\d:\d\d/.test(value))
-    return { key: name, label: name.replaceAll('_', ' '), numeric, type: time ? 'timestamp' : numeric ? 'number' : 'text' }
+    return { key: name, label: heading(name), numeric, type: time ? 'timestamp' : numeric ? 'number' : 'text' }
   })
 }
 

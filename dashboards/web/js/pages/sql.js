@@ -141,7 +141,7 @@ export function open() {
   async function show(answer, sql) {
     const rows = answer.rows.length
     const words = rows === 0 ? '0 rows. The query is fine.' : answer.cut ? `Stopped at ${full(rows)} rows: the answer is cut. Download for all, or add a limit.` : `${full(rows)} ${rows === 1 ? 'row' : 'rows'} of ${full(rows)}`
-    say(summary, [words, duration(answer.elapsed_ms), `${bytes(answer.bytes_read)} read`, limits].filter(Boolean).join(' · '))
+    say(summary, [words, duration(answer.elapsed_ms), Number(answer.bytes_read) > 0 ? `${bytes(answer.bytes_read)} read` : '', limits].filter(Boolean).join(' · '))
     tell(words)
     view?.dispose()
     if (rows === 0) return fill(result)
