@@ -58,7 +58,7 @@ pub use flow::Cost;
 pub use limits::Limits;
 pub use tables::visible;
 pub(crate) use text::check as check_text;
-pub(crate) use view::{Described, View};
+pub(crate) use view::{Described, View, setting};
 
 use crate::lake::Lake;
 use admission::{Lane, Ticket};
@@ -285,7 +285,11 @@ impl Shared {
         if asked.trust == Trust::Adhoc {
             text::at_most("names of tables", relations(&statement), RELATIONS_MAX)?;
         }
-        let mut plan = state.statement_to_plan(statement).await.map_err(not_understood)?;
+        let mut plan = Box::pin(state.statement_to_plan(statement)).await.map_err(not_understood)?;
+        if matches!(plan, LogicalPlan::Statement(_)) {
+            // Before its values are bound: a PREPARE would become the query that it prepares.
+            return Err(QueryError::Forbidden { what: "a statement other than SELECT".to_owned() });
+        }
         if !is_described {
             plan = plan.with_param_values(asked.parameters.clone()).map_err(not_understood)?;
         }
@@ -298,7 +302,7 @@ impl Shared {
     }
 
     async fn describe(self: Arc<Self>, asked: Asked, ticket: Ticket, _: Instant) -> Result<Described, QueryError> {
-        let planned = self.planned(asked, true).await?;
+        let planned = Box::pin(self.planned(asked, true)).await?;
         drop(ticket);
         Ok(Described(planned.plan))
     }
@@ -307,10 +311,10 @@ impl Shared {
         let began = Instant::now();
         let (tenants, words) = (asked.tenants.clone(), asked.words());
         let not_understood = |error| QueryError::of_plan(error, &words);
-        let Planned { plan, session, state, pool, named } = self.planned(asked, false).await?;
+        let Planned { plan, session, state, pool, named } = Box::pin(self.planned(asked, false)).await?;
         let running = self.guard.watch_over(pool);
         let plan = self.bounded(plan).map_err(not_understood)?;
-        let plan = state.create_physical_plan(&plan).await.map_err(not_understood)?;
+        let plan = Box::pin(state.create_physical_plan(&plan)).await.map_err(not_understood)?;
         sealed::check(&plan, &tenants)?;
 
         let rows = execute_stream(Arc::clone(&plan), session.task_ctx()).map_err(not_understood)?;

@@ -18,7 +18,6 @@ use super::recording::Recording;
 use super::run::stop_signal;
 use super::{Answer, Failure};
 use crate::access::Access;
-use crate::alert::IncidentBook;
 use crate::diagnose::Diagnoser;
 use crate::export::Exports;
 use crate::identity::Refresher;
@@ -28,7 +27,6 @@ use crate::query::Queries;
 use crate::report::Reports;
 use crate::serve::api::{Api, query_limits};
 use crate::serve::health::Health;
-use crate::serve::live::Streams;
 use crate::serve::{Entrance, Server};
 
 /// The API and the dashboard over a lake at rest
@@ -116,21 +114,16 @@ impl<'a> Rooms<'a> {
     ) -> Result<Api, Failure> {
         let own_reports = (!self.own_reports.is_empty()).then(|| Path::new(self.own_reports));
         let queries = Queries::new(lake.clone(), query_limits(self.limits))?;
+        let rooms = Api::over(&lake, &queries, Reports::load(own_reports)?, self.pepper, directory);
         Ok(Api {
-            diagnoser: Diagnoser::new(lake.clone(), queries.clone(), self.classify),
+            diagnoser: Diagnoser::new(lake, queries.clone(), self.classify),
             overviews: match board {
-                Some(board) => Overviews::live(queries.clone(), Arc::clone(board)),
-                None => Overviews::at_rest(queries.clone()),
+                Some(board) => Overviews::live(queries, Arc::clone(board)),
+                None => Overviews::at_rest(queries),
             },
-            incidents: IncidentBook::new(lake.clone()),
-            streams: Streams::default(),
-            queries,
-            reports: Arc::new(Reports::load(own_reports)?),
-            pepper: self.pepper,
-            lake,
-            directory,
             audit: recording.map(|recording| recording.audit.clone()),
             exports: recording.and_then(|recording| recording.exports.clone()),
+            ..rooms
         })
     }
 }

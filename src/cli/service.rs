@@ -23,7 +23,7 @@ use crate::alert::{Courier, EventStore, LakeEvents, Sinks};
 use crate::detect::{self, Engine, Showing};
 use crate::identity::Refresher;
 use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain};
-use crate::overview::{self, LiveBoard, Overviews};
+use crate::overview::{self, LiveBoard};
 use crate::pipeline::{
     self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, StageError, any, record_history,
 };

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use super::fixed::{self, Fixed};
 use super::{House, parameters, refusal};
-use crate::query::{Described, QueryError, Question, Trust, View};
+use crate::query::{Answer, Cost, Described, QueryError, Question, Trust, View};
 
 /// What the protocol's library asks of a connection.
 pub(super) struct Connection {
@@ -116,11 +116,18 @@ impl Session {
         let answer = answer.map_err(|error| refusal::of_query(&error))?;
         let fields = Arc::new(arrow_schema_to_pg_fields(&answer.schema, format, None)?);
         let shape = Arc::clone(&fields);
-        let batches = futures::stream::unfold(Some(answer.rows), move |rows| async move {
-            let mut rows = rows?;
-            match in_time(deadline, rows.next()).await {
-                Ok(next) => next.map(|batch| (batch.map_err(of_rows), Some(rows))),
-                Err(late) => Some((Err(late), None)),
+        let Answer { rows, cost, .. } = answer;
+        let batches = futures::stream::unfold(Some(rows), move |rows| {
+            let cost = Arc::clone(&cost);
+            async move {
+                let mut rows = rows?;
+                match in_time(deadline, rows.next()).await {
+                    Ok(Some(batch)) => Some((batch.map_err(of_rows), Some(rows))),
+                    // The protocol has no word for an answer that is not whole.
+                    Ok(None) if cost.is_cut() => Some((Err(cut(&cost)), None)),
+                    Ok(None) => None,
+                    Err(late) => Some((Err(late), None)),
+                }
             }
         });
         let rows = batches.flat_map(move |batch| {
@@ -132,6 +139,12 @@ impl Session {
         });
         Ok(Response::Query(QueryResponse::new(fields, Box::pin(rows))))
     }
+}
+
+fn cut(cost: &Cost) -> PgWireError {
+    let message =
+        format!("the answer is longer than the {} rows that were sent: add a limit or a condition", cost.rows());
+    refusal::error("54000", &message)
 }
 
 fn of_rows(error: DataFusionError) -> PgWireError {

@@ -12,6 +12,7 @@ use datafusion_postgres::pgwire::api::results::{DataRowEncoder, FieldFormat, Fie
 use datafusion_postgres::pgwire::error::PgWireResult;
 
 use super::refusal;
+use crate::query::setting;
 
 /// A statement that is answered without asking the lake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,30 +46,6 @@ const SETTABLE: &[&str] = &[
     "standard_conforming_strings",
 ];
 
-const SHOWN: &[(&str, &str)] = &[
-    ("application_name", ""),
-    ("client_encoding", "UTF8"),
-    ("datestyle", "ISO, YMD"),
-    ("default_transaction_isolation", "read committed"),
-    ("default_transaction_read_only", "on"),
-    ("extra_float_digits", "1"),
-    ("intervalstyle", "postgres"),
-    ("is_superuser", "off"),
-    ("lc_collate", "C"),
-    ("max_identifier_length", "63"),
-    ("search_path", "public"),
-    ("server_encoding", "UTF8"),
-    ("server_version", "16.6"),
-    ("server_version_num", "160006"),
-    ("standard_conforming_strings", "on"),
-    ("statement_timeout", "0"),
-    ("timezone", "UTC"),
-    ("time.zone", "UTC"),
-    ("transaction_isolation", "read committed"),
-    ("transaction.isolation.level", "read committed"),
-    ("transaction_read_only", "on"),
-];
-
 /// The answer to a statement of the fixed list; `None` for a query.
 ///
 /// # Errors
@@ -88,11 +65,16 @@ pub(super) fn recognized(statement: &Statement) -> PgWireResult<Option<Fixed>> {
         Statement::Set(set) => settable(set)?,
         Statement::ShowVariable { variable } => {
             let words: Vec<String> = variable.iter().map(|word| word.value.to_lowercase()).collect();
-            let wanted = words.join(".");
-            let Some((name, value)) = SHOWN.iter().find(|(name, _)| *name == wanted) else {
-                return Err(refusal::error("42704", &format!("there is no setting `{}`", words.join(" "))));
+            // `show time zone`, `show transaction isolation level`
+            let name = match words.join("_").as_str() {
+                "time_zone" => "timezone".to_owned(),
+                "transaction_isolation_level" => "transaction_isolation".to_owned(),
+                other => other.to_owned(),
             };
-            Fixed::Show { name: name.replace('.', " "), value: (*value).to_owned() }
+            let Some(value) = setting(&name) else {
+                return Err(refusal::error("42704", &format!("there is no setting `{name}`")));
+            };
+            Fixed::Show { name, value: value.to_owned() }
         }
         _ => return Ok(None),
     }))

@@ -94,7 +94,7 @@ impl QueryError {
 
     /// What went wrong below the plan. The error itself, which may hold values, goes to the log and nowhere else.
     pub(super) fn failed(error: &DataFusionError) -> Self {
-        let id = Uuid::new_v4().simple().to_string()[..8].to_owned();
+        let id = format!("{:08x}", Uuid::new_v4().as_fields().0);
         signals::Failed { id: &id, error }.emit();
         Self::Failed { what: kind(error), id }
     }
@@ -115,7 +115,7 @@ fn sentence(error: &DataFusionError) -> String {
         .iter()
         .find_map(|prefix| text.strip_prefix(prefix))
         .unwrap_or(&text);
-    text.chars().take(MESSAGE_CHARS_MAX).collect()
+    text.chars().take(MESSAGE_CHARS_MAX).map(|c| if c == '\n' { ' ' } else { c }).collect()
 }
 
 fn kind(error: &DataFusionError) -> &'static str {

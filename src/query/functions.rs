@@ -114,7 +114,6 @@ const SCALAR: &[&str] = &[
     "starts_with",
     "strpos",
     "substr",
-    "substrindex",
     "substr_index",
     "to_hex",
     "translate",

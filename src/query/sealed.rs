@@ -9,6 +9,7 @@ use datafusion::error::DataFusionError;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use datafusion::physical_plan::explain::ExplainExec;
+use datafusion::physical_plan::memory::LazyMemoryExec;
 use datafusion::physical_plan::placeholder_row::PlaceholderRowExec;
 use datafusion::physical_plan::streaming::StreamingTableExec;
 
@@ -41,8 +42,9 @@ fn reads_nothing_foreign(leaf: &dyn ExecutionPlan, tenant: &str) -> bool {
         // Literals of the text.
         return source.data_source().is::<MemorySourceConfig>();
     }
-    // The third is the catalog, which holds names only: no table of the lake is read through it.
+    // Rows that are made up (`generate_series`), and the catalog, which holds names only.
     leaf.is::<EmptyExec>()
+        || leaf.is::<LazyMemoryExec>()
         || leaf.is::<PlaceholderRowExec>()
         || leaf.is::<StreamingTableExec>()
         || leaf.is::<ExplainExec>()

@@ -10,6 +10,7 @@ use axum::http::header;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router, routing};
+use claviger_core::classify::ClassifyOptions;
 use claviger_core::config::{Bytes, ServeLimits};
 use claviger_core::identity::Directory;
 use claviger_core::secret::Pepper;
@@ -59,6 +60,32 @@ pub struct Api {
     pub overviews: Overviews,
     pub incidents: IncidentBook,
     pub streams: Streams,
+}
+
+impl Api {
+    /// Over a lake at rest: nothing is live, and no access is put on record. What a service has beyond, it lays over this.
+    #[must_use]
+    pub fn over(
+        lake: &Lake,
+        queries: &Queries,
+        reports: Reports,
+        pepper: Pepper,
+        directory: watch::Receiver<Arc<Directory>>,
+    ) -> Self {
+        Self {
+            queries: queries.clone(),
+            reports: Arc::new(reports),
+            diagnoser: Diagnoser::new(lake.clone(), queries.clone(), ClassifyOptions::default()),
+            pepper,
+            lake: lake.clone(),
+            directory,
+            audit: None,
+            exports: None,
+            overviews: Overviews::at_rest(queries.clone()),
+            incidents: IncidentBook::new(lake.clone()),
+            streams: Streams::default(),
+        }
+    }
 }
 
 /// Every endpoint: one line a noun.

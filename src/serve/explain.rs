@@ -152,26 +152,16 @@ async fn read(
         }
         None => "cause is not null",
     };
-    let select = |name: &str, value: &str| {
-        format!(
-            "(select '{name}' as dimension, {value} as value, \
-             sum(case when event_at < $until then 1 else 0 end) as refused_before, \
-             sum(case when event_at >= $from then 1 else 0 end) as refused_now from events \
-             where {of_cause} and ((event_at >= $since and event_at < $until) or (event_at >= $from and event_at < $to)) \
-             group by 2 order by greatest(refused_before, refused_now) desc limit {VALUES_MAX})"
-        )
-    };
-    let total = select("", "cast(null as varchar)");
-    let parts: Vec<String> = Dimension::ALL.iter().map(|one| select(one.name(), expression(*one))).collect();
-    let sql = format!("{total} union all {}", parts.join(" union all "));
+    let sql = question(of_cause);
     let (mut totals, mut counts) = (Totals::default(), Counts::new());
     for batch in rows(queries, &sql, &parameters, tenants).await? {
-        let (dimension, value) = (batch.texts("dimension")?, batch.texts("value")?);
+        let (set, value) = (batch.longs("set")?, batch.texts("value")?);
         let (before, now) = (batch.longs("refused_before")?, batch.longs("refused_now")?);
         for row in 0..batch.len() {
             let found = Totals { before: before.count(row), now: now.count(row) };
-            match Dimension::ALL.iter().find(|one| one.name() == dimension.get(row)) {
-                Some(dimension) => {
+            let dimension = Dimension::ALL.iter().enumerate().find(|(at, _)| set.get(row) == Some(set_of(*at)));
+            match dimension {
+                Some((_, dimension)) => {
                     let value = Some(value.get(row)).filter(|value| !value.is_empty()).map(str::to_owned);
                     counts.push((*dimension, value, found));
                 }
@@ -180,6 +170,36 @@ async fn read(
         }
     }
     Ok((totals, counts))
+}
+
+/// What `grouping` says of the rows that are grouped by one dimension alone: a bit for each that they are not grouped by,
+/// the first dimension's the highest.
+fn set_of(at: usize) -> i64 {
+    let bits = Dimension::ALL.len();
+    ((1 << bits) - 1) ^ (1 << (bits - 1 - at))
+}
+
+/// One look at the events, added up by each dimension and altogether.
+fn question(of_cause: &str) -> String {
+    let numbered = || Dimension::ALL.iter().enumerate();
+    let values: Vec<String> = numbered().map(|(at, one)| format!("{} as v{at}", expression(*one))).collect();
+    let names: Vec<String> = numbered().map(|(at, _)| format!("v{at}")).collect();
+    let sets: Vec<String> = names.iter().map(|name| format!("({name})")).collect();
+    let (values, names, sets) = (values.join(", "), names.join(", "), sets.join(", "));
+    format!(
+        "with refused as ( \
+           select {values}, case when event_at < $until then 1 else 0 end as is_before from events \
+           where {of_cause} and ((event_at >= $since and event_at < $until) or (event_at >= $from and event_at < $to)) \
+         ), grouped as ( \
+           select grouping({names}) as set, coalesce({names}) as value, \
+             sum(is_before) as refused_before, count(*) - sum(is_before) as refused_now \
+           from refused group by grouping sets ((), {sets}) \
+         ), placed as ( \
+           select *, row_number() over (partition by set order by greatest(refused_before, refused_now) desc) as place \
+           from grouped \
+         ) \
+         select set, value, refused_before, refused_now from placed where place <= {VALUES_MAX}"
+    )
 }
 
 fn dimension_answer(Moves { dimension, values }: Moves) -> DimensionAnswer {

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use claviger::diagnose::Diagnoser;
 use claviger::lake::Lake;
 use claviger::query::Queries;
 use claviger::report::Reports;
@@ -20,7 +19,6 @@ use claviger::serve::health::Health;
 use claviger::serve::problem::Problem;
 use claviger::serve::{Entrance, Server};
 use claviger_core::access::{Caller, Proof, Scope, TenantScope};
-use claviger_core::classify::ClassifyOptions;
 use claviger_core::config::Serve;
 use claviger_core::secret::Pepper;
 use futures::future::BoxFuture;
@@ -112,16 +110,8 @@ async fn api(lake: &Path, pepper: Pepper, entrance: &Entrance) -> Api {
     let identity = Path::new(FIXTURES).join("identity");
     let directory = claviger::identity::load(&[identity], &pepper).unwrap().directory;
     let queries = Queries::new(lake.clone(), query_limits(&entrance.limits)).unwrap();
-    Api {
-        diagnoser: Diagnoser::new(lake.clone(), queries.clone(), ClassifyOptions::default()),
-        queries,
-        reports: Arc::new(Reports::load(None).unwrap()),
-        audit: None,
-        exports: None,
-        pepper,
-        lake,
-        directory: watch::channel(Arc::new(directory)).1,
-    }
+    let directory = watch::channel(Arc::new(directory)).1;
+    Api::over(&lake, &queries, Reports::load(None).unwrap(), pepper, directory)
 }
 
 fn sql_link(sql: &str) -> String {

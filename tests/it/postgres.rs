@@ -1,5 +1,6 @@
 //! The PostgreSQL port, asked by the clients that people have.
 
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::Arc;
 
@@ -7,12 +8,15 @@ use async_trait::async_trait;
 use claviger::postgres::{Door, OpenDoor, Postgres, PostgresError};
 use claviger_core::access::{Caller, Proof, Scope, Scopes, TenantScope};
 use serde_json::Value;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::query::tenants::{self, CANARY, OWN};
 use super::support::in_ci;
 
 const ASK: &str = "tests/services/ask_postgres.py";
-const PASSWORD: &str = "correct horse";
+const PASSWORD: &str = "correct-horse";
 
 /// One password for the tenant, another for one who may not ask.
 struct TwoTokens;
@@ -42,7 +46,11 @@ async fn serve(door: Arc<dyn Door>) -> (tempfile::TempDir, Postgres) {
 }
 
 fn is_there(program: &str) -> bool {
-    let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+    is_there_as(program, "--version")
+}
+
+fn is_there_as(program: &str, version: &str) -> bool {
+    let found = Command::new(program).arg(version).output().is_ok_and(|output| output.status.success());
     assert!(found || !in_ci(), "CI tests with the real client: install {program}");
     found
 }
@@ -151,6 +159,45 @@ async fn beyond_loopback_it_wants_tls_and_a_password() {
         let refused = Postgres::start(everywhere, queries.clone(), door, None);
         assert!(matches!(refused, Err(PostgresError::Exposed { .. })));
     }
+}
+
+/// A certificate of its own making, as an operator's first try would be.
+fn self_signed(folder: &Path) -> ServerConfig {
+    let (certificate, key) = (folder.join("tls.crt"), folder.join("tls.key"));
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"])
+        .args(["-subj", "/CN=localhost", "-out"])
+        .arg(&certificate)
+        .arg("-keyout")
+        .arg(&key)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", told(&made));
+    let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(key).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    builder.with_no_client_auth().with_single_cert(chain, key).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_tls_a_token_never_travels_in_clear_text() {
+    if !is_there("psql") || !is_there_as("openssl", "version") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let queries = tenants::queries(tenants::write(&folder.path().join("lake"), true).await);
+    let tls = Some(Arc::new(self_signed(folder.path())));
+    let listener = Postgres::start("127.0.0.1:0".parse().unwrap(), queries, Arc::new(TwoTokens), tls).unwrap();
+    let ask = |mode: &str| {
+        let port = listener.address().port();
+        let server = format!("host=127.0.0.1 port={port} user=x dbname=claviger sslmode={mode}");
+        let mut psql = Command::new("psql");
+        psql.args(["-X", "-A", "-t", &server, "-c", "select count(*) from events"]).env("PGPASSWORD", PASSWORD);
+        told(&psql.output().unwrap())
+    };
+    assert_eq!(ask("require").trim(), "20");
+    assert!(ask("disable").contains("wants TLS"), "{}", ask("disable"));
 }
 
 /// Prepared statements, bound values, transactions, errors: what drivers make of SQL.

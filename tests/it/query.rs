@@ -121,7 +121,7 @@ async fn a_name_that_is_nearly_right_is_hinted_at_and_a_hidden_one_is_not() {
     assert_eq!(hint(&own(), "select * from evnts").await, "did you mean `events`?");
     assert_eq!(hint(&TenantScope::All, "select * from rejectz").await, "did you mean `rejects`?");
     let hidden = hint(&own(), "select * from rejects").await;
-    assert_eq!(hidden, "the tables are events, entity_minutes, findings, incidents");
+    assert!(hidden.starts_with("the tables are events, ") && !hidden.contains("rejects"), "{hidden}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -98,9 +98,12 @@ fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> (u16, Stri
 async fn an_export_asked_for_over_http_is_fetched_verified_and_on_record() {
     use claviger::audit::{AuditLog, AuditOptions};
     use claviger::export::Exports;
+    use claviger::query::{Limits, Queries};
+    use claviger::report::Reports;
     use claviger::serve::api::Api;
     use claviger::signing::Signer;
     use claviger_core::identity::Directory;
+    use claviger_core::secret::Pepper;
 
     let folder = tempfile::tempdir().expect("a folder");
     let lake = crate::lake::open(&folder.path().join("lake")).await;
@@ -115,7 +118,10 @@ async fn an_export_asked_for_over_http_is_fetched_verified_and_on_record() {
     recording.spawn(task.run());
     let (_keep, directory) = tokio::sync::watch::channel(Arc::new(Directory::empty()));
     let server = start(&Arc::new(Health::new(Duration::from_secs(1))));
-    server.open(Api { lake: lake.clone(), directory, audit: Some(log.clone()), exports: Some(exports) });
+    let queries = Queries::new(lake.clone(), Limits::operator()).expect("a sandbox");
+    let (reports, pepper) = (Reports::load(None).expect("reports"), Pepper::new(&[7; 32]).expect("a pepper"));
+    let rooms = Api::over(&lake, &queries, reports, pepper, directory);
+    server.open(Api { audit: Some(log.clone()), exports: Some(exports), ..rooms });
     let address = server.address();
     let fetched = folder.path().join("fetched");
 

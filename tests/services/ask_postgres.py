@@ -15,9 +15,9 @@ PORT, USER, PASSWORD = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 
 
 def by_psycopg():
-    dsn = f"host=127.0.0.1 port={PORT} user={USER} password={PASSWORD} dbname=claviger"
+    server = {"host": "127.0.0.1", "port": PORT, "user": USER, "password": PASSWORD, "dbname": "claviger"}
     answers = {}
-    with psycopg.connect(dsn) as connection:
+    with psycopg.connect(**server) as connection:
         cursor = connection.cursor()
         cursor.execute("select count(*) from events")
         answers["count"] = cursor.fetchone()[0]
@@ -37,7 +37,7 @@ def by_psycopg():
         answers["prepared"] = cursor.fetchone()[0]
         with connection.transaction():
             cursor.execute("select 1")
-    with psycopg.connect(dsn, autocommit=True) as connection:
+    with psycopg.connect(**server, autocommit=True) as connection:
         try:
             connection.execute("delete from events")
         except psycopg.Error as error:

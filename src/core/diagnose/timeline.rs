@@ -87,6 +87,8 @@ impl StateChange {
         let (field, from, to) = match (field, from, to) {
             (Change::ROW, _, "") => ("status", "active", "deleted"),
             (Change::ROW, _, _) => ("status", "", "active"),
+            // A status that begins at a time counts as active before it.
+            ("status", "", to) if to != "active" => ("status", "active", to),
             (field, from, to) => (field, from, to),
         };
         Self {

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use claviger::access::Access;
 use claviger::audit::{AuditLog, AuditOptions};
-use claviger::diagnose::Diagnoser;
 use claviger::lake::Lake;
 use claviger::query::{Limits, Queries};
 use claviger::report::Reports;
@@ -19,7 +18,6 @@ use claviger::serve::health::Health;
 use claviger::serve::{Entrance, Server};
 use claviger::signing::Signer;
 use claviger_core::access::exposure::Guard;
-use claviger_core::classify::ClassifyOptions;
 use claviger_core::config::Serve;
 use claviger_core::identity::Directory;
 use claviger_core::secret::Pepper;
@@ -69,16 +67,8 @@ impl House {
     pub(super) async fn api(&self) -> Api {
         let lake = self.lake().await;
         let queries = Queries::new(lake.clone(), Limits::operator()).unwrap();
-        Api {
-            diagnoser: Diagnoser::new(lake.clone(), queries.clone(), ClassifyOptions::default()),
-            queries,
-            reports: Arc::new(Reports::load(None).unwrap()),
-            pepper: pepper(),
-            lake,
-            directory: watch::channel(Arc::new(Directory::empty())).1,
-            audit: None,
-            exports: None,
-        }
+        let directory = watch::channel(Arc::new(Directory::empty())).1;
+        Api::over(&lake, &queries, Reports::load(None).unwrap(), pepper(), directory)
     }
 
     pub(super) fn health(&self) -> Arc<Health> {

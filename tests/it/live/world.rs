@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use claviger::alert::IncidentBook;
 use claviger::detect::Show;
 use claviger::identity::Refresher;
 use claviger::lake::Lake;
 use claviger::overview::{LiveBoard, Overviews, follow, remember};
 use claviger::query::{Limits, Queries};
+use claviger::report::Reports;
 use claviger::serve::api::Api;
 use claviger::serve::gate::Gate;
 use claviger::serve::health::Health;
@@ -127,14 +127,9 @@ fn serve(runtime: &Runtime, lake: &Lake, refresher: &Refresher, streams: Streams
     runtime.block_on(remember(&board, &queries)).unwrap();
     let (shows, shown) = mpsc::channel(16);
     drop(runtime.spawn(follow(Arc::clone(&board), shown)));
-    server.open(Api {
-        queries: queries.clone(),
-        lake: lake.clone(),
-        directory: refresher.subscribe(),
-        overviews: Overviews::live(queries, board),
-        incidents: IncidentBook::new(lake.clone()),
-        streams,
-    });
+    let (reports, pepper) = (Reports::load(None).unwrap(), Pepper::new(&[7; 32]).unwrap());
+    let rooms = Api::over(lake, &queries, reports, pepper, refresher.subscribe());
+    server.open(Api { overviews: Overviews::live(queries, board), streams, ..rooms });
     (server, shows)
 }
 
