@@ -25,7 +25,7 @@ let folder
 /** Starts a demo and waits until it says where its dashboard is. */
 function startDemo() {
   folder = mkdtempSync(join(tmpdir(), 'claviger-demo-'))
-  demo = spawn(binary, ['demo', '--rate', '400', '--data', join(folder, 'data')], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, CLAVIGER__SERVE__ADDRESS: '127.0.0.1:0' } })
+  demo = spawn(binary, ['demo', '--rate', '100', '--data', join(folder, 'data')], { stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, CLAVIGER__SERVE__ADDRESS: '127.0.0.1:0' } })
   return new Promise((done, failed) => {
     let text = ''
     demo.stdout.on('data', (chunk) => {

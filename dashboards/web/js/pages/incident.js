@@ -38,7 +38,9 @@ export function open() {
     load: (signal) => /** @type {Promise<IncidentPage>} */ (get(`/v1/incidents/${encodeURIComponent(name)}`, { signal })),
     show: (found, body) => display(found, body),
   })
-  const span = () => ({ from: Date.parse(shown?.since ?? '') - HOUR, to: shown?.status === 'resolved' ? Date.parse(shown.last_at) + HOUR / 4 : Date.now(), tenant: shown?.tenant })
+  /** When it was first told of: the window that a finding judged may have begun a day before. */
+  const onset = () => Date.parse(shown?.history.find((one) => one.what === 'opened')?.at ?? shown?.since ?? '')
+  const span = () => ({ from: onset() - HOUR, to: shown?.status === 'resolved' ? Date.parse(shown.last_at) + HOUR / 4 : Date.now(), tenant: shown?.tenant })
   const picture = panel({
     what: 'the requests around it', heading: 'Before and after', size: 'chart',
     load: async (signal) => {
@@ -61,7 +63,7 @@ export function open() {
       fill(body, chart.root)
     },
   })
-  const explain = explainPanel(() => ({ ...span(), from: Date.parse(shown?.since ?? '') }))
+  const explain = explainPanel(() => ({ ...span(), from: onset() }))
   explain.root.hidden = true
   picture.root.hidden = true
 
