@@ -33,7 +33,11 @@ const SILENCE_S_MAX: u64 = 30 * 86_400;
 const ID_CHARS_MIN: usize = 4;
 
 pub(super) fn router() -> OpenApiRouter<Sealed> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one)).routes(routes!(would_hide)).routes(routes!(change))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(one))
+        .routes(routes!(would_hide, silence))
+        .routes(routes!(change))
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
@@ -173,12 +177,12 @@ struct ChangeAsked {
     benign: Option<bool>,
 }
 
-/// Takes an incident, gives it back, silences or ends it, notes something, or says what it was
+/// Takes an incident, gives it back, lifts its silence, ends it, notes something, or says what it was
 #[utoipa::path(
     post, path = "/v1/incidents/{id}/{act}", tag = "incidents", request_body = ChangeAsked,
     params(
         ("id" = String, Path, description = "Id, or its first letters"),
-        ("act" = String, Path, description = "`ack`, `unack`, `silence`, `unsilence`, `resolve`, `note` or `feedback`")
+        ("act" = String, Path, description = "`ack`, `unack`, `unsilence`, `resolve`, `note` or `feedback`")
     ),
     responses((status = OK, body = IncidentPage), (status = CONFLICT, description = "It has changed meanwhile"))
 )]
@@ -187,8 +191,31 @@ async fn change(
     Named((id, word)): Named<(String, String)>,
     Body(asked): Body<ChangeAsked>,
 ) -> Result<Json<IncidentPage>, Problem> {
+    carry_out(caller, id, &word, asked).await
+}
+
+/// Holds an incident's notices back for a while
+#[utoipa::path(
+    post, path = "/v1/incidents/{id}/silence", tag = "incidents", request_body = ChangeAsked,
+    params(("id" = String, Path, description = "Id, or its first letters")),
+    responses((status = OK, body = IncidentPage), (status = CONFLICT, description = "It has changed meanwhile"))
+)]
+async fn silence(
+    caller: Authorized<right::IncidentsWrite>,
+    Named(id): Named<String>,
+    Body(asked): Body<ChangeAsked>,
+) -> Result<Json<IncidentPage>, Problem> {
+    carry_out(caller, id, "silence", asked).await
+}
+
+async fn carry_out(
+    caller: Authorized<right::IncidentsWrite>,
+    id: String,
+    word: &str,
+    asked: ChangeAsked,
+) -> Result<Json<IncidentPage>, Problem> {
     let now_us = Utc::now().timestamp_micros();
-    let wanted = act_of(&word, &asked, now_us)?;
+    let wanted = act_of(word, &asked, now_us)?;
     let tenants = &caller.caller.tenants;
     let book = &caller.api.incidents;
     let told = book.read().await.map_err(|error| Problem::of(&error))?;
