@@ -124,7 +124,7 @@ async fn clients_get_the_format_they_like_best() {
 
 #[tokio::test]
 async fn an_answer_that_ends_at_a_limit_says_so() {
-    let limits = ServeLimits { query_rows_max: 3, ..ServeLimits::default() };
+    let limits = ServeLimits { query_rows_max: 3, ..Serve::default().limits };
     let service = Service::with(Entrance::of(&Serve { limits, ..loopback() })).await;
     let link = sql_link("select request_id from events");
     let answer = service.get(&link).await;
@@ -142,7 +142,7 @@ const LONG: &str = "select a.request_id as a, b.path as b, c.remedy as c from ev
 
 #[tokio::test]
 async fn a_long_answer_is_streamed_whole_and_its_work_ends_when_the_client_leaves() {
-    let few = ServeLimits { queries_at_once: 1, queries_waiting: 1, ..ServeLimits::default() };
+    let few = ServeLimits { queries_at_once: 1, queries_waiting: 1, ..Serve::default().limits };
     let limits = ServeLimits { query_rows_max: 200_000, ..few };
     let service = Service::with(Entrance::of(&Serve { limits, ..loopback() })).await;
     let mut answer = service.accepting(&sql_link(LONG), "application/x-ndjson").await;

@@ -112,7 +112,7 @@ async fn a_tenant_sees_its_own_rows_tables_and_queries() {
 
 #[tokio::test]
 async fn who_asks_too_often_is_told_when_to_come_again() {
-    let limits = ServeLimits { requests_per_second: 1.0, requests_burst: 3.0, ..ServeLimits::default() };
+    let limits = ServeLimits { requests_per_second: 1.0, requests_burst: 3.0, ..Serve::default().limits };
     let service = Service::with(Entrance::of(&Serve { limits, ..loopback() })).await;
     let mut answers = Vec::new();
     for _ in 0..4 {
