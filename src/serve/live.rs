@@ -33,8 +33,8 @@ use super::problem::{Kind, Problem};
 use super::range::{RangeAsked, narrowed};
 
 const STREAMS_MAX: usize = 64;
-/// Between two deltas.
-const DELTA_EVERY: Duration = Duration::from_secs(1);
+/// Between two deltas: what comes just after one is still told within a second.
+const DELTA_EVERY: Duration = Duration::from_millis(900);
 /// How often incidents are looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A stream on which nothing changes says so this often: time goes on, too.

@@ -94,7 +94,7 @@ async fn psql_lists_tables_and_columns_and_sees_one_tenant() {
     let hidden = told(&psql(&listener, PASSWORD, &["select * from rejects"]));
     assert!(hidden.contains("ERROR") && hidden.contains("the tables are events"), "{hidden}");
     let oracle = told(&psql(&listener, PASSWORD, &["select count(*) from events where 10 / latency_us >= 0"]));
-    assert_eq!(oracle.trim(), "20");
+    assert_eq!(oracle.trim(), "16", "four know no latency");
 }
 
 #[tokio::test(flavor = "multi_thread")]

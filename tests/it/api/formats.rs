@@ -91,7 +91,7 @@ async fn duckdb_reads_what_is_sent_as_parquet() {
     let answer = service.accepting(&sql_link("select * from events"), "application/vnd.apache.parquet").await;
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), answer.bytes().await.unwrap()).unwrap();
-    let script = "import duckdb,sys; print(duckdb.sql(\"select count(*), count(distinct request_id), max(event_at)::varchar \
+    let script = "import duckdb,sys; print(duckdb.execute(\"select count(*), count(distinct request_id), max(event_at)::varchar \
                   from read_parquet('%s')\" % sys.argv[1]).fetchone())";
     let read = std::process::Command::new(python).args(["-c", script]).arg(file.path()).output().unwrap();
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
