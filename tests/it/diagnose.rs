@@ -87,7 +87,7 @@ fn a_request_is_explained_with_its_proof_its_remedy_and_a_query_that_runs() {
 fn keys_users_and_tenants_are_explained_by_their_last_refusal_or_by_identity_alone() {
     let folder = lake();
     for (subject, cause, seen) in [
-        // Of the requests of one instant the last file's is the last: these were served although they should not have been.
+        // Of what happened in one instant, what was served although it should not have been.
         (["--key-id", "key-leaked"], "zombie_access", true),
         (["--principal", "svc-backup"], "zombie_access", true),
         (["--principal", "usr-ines"], "user_deactivated", false),
