@@ -239,8 +239,9 @@ impl AuditTask {
             Err(error) => {
                 signals::AuditFailed { error: &error }.emit();
                 for order in pending.extract_if(.., |order| order.recorded.is_some()) {
-                    let _unheard =
-                        order.recorded.map(|recorded| recorded.send(Err(AuditError::Unrecorded { source: None })));
+                    if let Some(recorded) = order.recorded {
+                        let _unheard = recorded.send(Err(AuditError::Unrecorded { source: None }));
+                    }
                 }
                 let over = pending.len().saturating_sub(self.options.queue);
                 if over > 0 {

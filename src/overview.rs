@@ -75,7 +75,7 @@ impl Overviews {
         now_us: i64,
     ) -> Result<(Overview, Option<u64>), QueryError> {
         // The board knows nothing of ranges that ended before now: its keys are those seen until now.
-        if buckets.to_us() >= now_us
+        if buckets.ends_us() >= now_us
             && let Some(board) = &self.board
             && let Some((overview, version)) = board.overview(tenants, buckets, now_us)
         {
@@ -92,7 +92,7 @@ impl Overviews {
     #[must_use]
     pub fn holds(&self, tenants: &TenantScope, buckets: Buckets) -> bool {
         self.board.as_ref().is_some_and(|board| {
-            board.since_us() <= buckets.from_us() && board.delta(tenants, buckets, u64::MAX).is_some()
+            board.since_us() <= buckets.begins_us() && board.delta(tenants, buckets, u64::MAX).is_some()
         })
     }
 

@@ -38,6 +38,7 @@ const FOUND_WAITING: usize = 64;
 
 /// Reads until `stop`. `open` is given what the API asks, once there is a lake; `before_lake` may put something before
 /// the lake, and `before_events` before the table of incidents.
+#[expect(clippy::too_many_arguments, reason = "what `run` and `demo` differ in, each of a type of its own")]
 pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     config: &Config,
     pepper: Pepper,

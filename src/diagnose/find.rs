@@ -284,7 +284,9 @@ fn of_request(subject: Subject, row: Events) -> Found {
 
 /// Of rows at the same instant the one that was read last, so that the same question has the same answer.
 fn newest_first(rows: usize) -> String {
-    format!("order by event_at desc, topic desc, \"partition\" desc, \"offset\" desc, part desc, cause desc limit {rows}")
+    format!(
+        "order by event_at desc, topic desc, \"partition\" desc, \"offset\" desc, part desc, cause desc limit {rows}"
+    )
 }
 
 /// Who made a request, as well as the row says.

@@ -31,16 +31,16 @@ pub(super) async fn overview(
         add_events(queries, tenants, buckets, &mut assembly).await?;
     } else {
         add_minutes(queries, tenants, buckets, &mut assembly).await?;
-        if buckets.to_us() - buckets.from_us() <= FLOW_US {
+        if buckets.ends_us() - buckets.begins_us() <= FLOW_US {
             add_flow(queries, tenants, buckets, &mut assembly).await?;
         }
     }
     add_keys(queries, tenants, buckets, &mut assembly).await?;
-    Ok(assembly.finish(now_us, buckets.to_us().min(now_us)))
+    Ok(assembly.finish(now_us, buckets.ends_us().min(now_us)))
 }
 
 fn range(buckets: Buckets) -> [(String, datafusion::common::ScalarValue); 2] {
-    [at("from", buckets.from_us()), at("to", buckets.to_us())]
+    [at("from", buckets.begins_us()), at("to", buckets.ends_us())]
 }
 
 fn bin(buckets: Buckets, column: &str) -> String {

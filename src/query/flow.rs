@@ -142,6 +142,7 @@ impl Work {
         let schema = self.rows.schema();
         let (limits, deadline) = (self.limits, self.deadline);
         let (outbox, inbox) = mpsc::channel(1);
+        #[expect(clippy::disallowed_methods, reason = "it ends by itself: at the deadline, or when nobody listens")]
         tokio::spawn(self.pump(outbox));
         let rows = futures::stream::unfold(Some(inbox), move |inbox| async move {
             let mut inbox: mpsc::Receiver<Item> = inbox?;

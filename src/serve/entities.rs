@@ -130,10 +130,10 @@ async fn entity(
     let failed = |error: crate::query::QueryError| problem(&error);
 
     let directory = api.directory.borrow().clone();
-    let facts = Facts::of(&directory, &tenants, kind, &id, buckets.to_us().min(now_us));
+    let facts = Facts::of(&directory, &tenants, kind, &id, buckets.ends_us().min(now_us));
     let overview = traffic::read(&api.queries, &tenants, kind, &id, buckets, now_us).await.map_err(failed)?;
     let states = facts.states(&api.queries, buckets).await.map_err(failed)?;
-    let span_us = (buckets.from_us(), buckets.to_us());
+    let span_us = (buckets.begins_us(), buckets.ends_us());
     let findings = findings::read(&api.queries, &tenants, span_us, None, Some(&id)).await.map_err(failed)?;
     let siblings = facts.siblings(&directory);
     let tables = tables::read(&api.queries, &tenants, (kind, &id), buckets, siblings).await.map_err(failed)?;

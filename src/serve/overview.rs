@@ -134,8 +134,8 @@ pub(super) async fn picture(
     let ingest = ingest(api, tenants, buckets, now_us).await?;
     let Overview { as_of_us, complete_until_us, requests, series, top, flow, .. } = overview;
     let answer = OverviewAnswer {
-        from: time::format(buckets.from_us()),
-        to: time::format(buckets.to_us().min(now_us)),
+        from: time::format(buckets.begins_us()),
+        to: time::format(buckets.ends_us().min(now_us)),
         bucket_s: buckets.width_us() / 1_000_000,
         as_of: time::format(as_of_us),
         buckets: buckets.starts_us().map(time::format).collect(),
@@ -164,7 +164,7 @@ pub(super) async fn ingest(
     let overviews = &api.overviews;
     let rejects = match tenants {
         TenantScope::All => {
-            let counted = overviews.rejects(buckets.from_us(), buckets.to_us()).await;
+            let counted = overviews.rejects(buckets.begins_us(), buckets.ends_us()).await;
             Some(counted.map_err(|error| problem(&error))?)
         }
         TenantScope::One(_) => None,

@@ -237,8 +237,16 @@ fn a_token_is_in_no_file_of_the_lake_and_in_no_list() {
         assert!(!bytes.windows(part.len()).any(|window| window == part), "{}", path.display());
     }
     for list in [house.run(&["list", "--all"]), house.run(&["list", "--all", "--json"])] {
-        assert!(!list.contains(&secret[..16]) && list.contains(&secret[secret.len() - 4..]), "{list}");
+        assert!(!list.contains(&first(secret, 16)) && list.contains(&last(secret, 4)), "{list}");
     }
+}
+
+fn first(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
+}
+
+fn last(text: &str, chars: usize) -> String {
+    text.chars().skip(text.chars().count() - chars).collect()
 }
 
 #[test]
@@ -256,7 +264,7 @@ fn who_signs_in_is_on_record_and_their_token_is_not() {
     assert!(with(&["DELETE /v1/session", id]) > 0, "{records}");
     assert!(with(&["GET /v1/session", "\"refused\""]) > 0, "{records}");
     for secret in [&token, wrong.reveal()] {
-        assert!(!records.contains(&secret[secret.len() - 30..]), "{records}");
+        assert!(!records.contains(&last(secret, 30)), "{records}");
     }
 }
 

@@ -16,6 +16,7 @@ use datafusion::common::ScalarValue;
 use futures::TryStreamExt as _;
 
 use tenants::{OWN, ask, own};
+use tokio::task::JoinSet;
 
 async fn everybodys() -> (tempfile::TempDir, Queries) {
     let folder = tempfile::tempdir().unwrap();
@@ -160,12 +161,13 @@ async fn who_comes_when_all_places_are_taken_is_told_to_come_back() {
     let own_report = Question { sql: "select 1", parameters: &[], tenants: &all, trust: Trust::Own };
     assert!(queries.run(own_report).await.is_ok());
 
-    let waiting = tokio::spawn({
+    let mut waiting = JoinSet::new();
+    waiting.spawn({
         let queries = queries.clone();
         async move { ask(&queries, &TenantScope::All, "select 1").await.map(drop) }
     });
     drop(first);
-    waiting.await.unwrap().unwrap();
+    waiting.join_next().await.unwrap().unwrap().unwrap();
     drop(second);
     crate::support::wait_for("place", || {
         futures::executor::block_on(ask(&queries, &TenantScope::One(OWN.to_owned()), "select 1")).ok()

@@ -23,8 +23,10 @@ use lake::{NOW_US, fixed_lake};
 const OF_THE_CLOCK: &[(&str, &[&str])] =
     &[("ingest-health", &["last_read_at", "median_lag", "p99_lag"]), ("rejects", &["last_seen_at"])];
 
+type Given = &'static [(&'static str, &'static str)];
+
 /// What reports are asked for beside their defaults; a file `NAME.WORD.snap` for each.
-const ASKED: &[(&str, &str, &[(&str, &str)])] = &[
+const ASKED: &[(&str, &str, Given)] = &[
     ("failures", "key", &[("by", "key"), ("cause", "user_deleted")]),
     ("failures-over-time", "cause", &[("by", "cause"), ("tenant", "acme"), ("bucket", "1h")]),
     ("findings", "critical", &[("severity", "critical")]),

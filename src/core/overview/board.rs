@@ -387,10 +387,10 @@ impl Board {
     /// not, or a tenant whose rows there was no room for.
     #[must_use]
     pub fn overview(&self, tenants: &TenantScope, buckets: Buckets, now_us: i64) -> Option<Overview> {
-        let seen = self.seen_by(tenants, buckets.from_us())?;
+        let seen = self.seen_by(tenants, buckets.begins_us())?;
         let ring = self.ring_for(buckets)?;
         let mut assembly = Assembly::new(buckets);
-        for (at_us, slot) in ring.within(buckets.from_us(), buckets.to_us()) {
+        for (at_us, slot) in ring.within(buckets.begins_us(), buckets.ends_us()) {
             for (cell, count) in slot.cells.iter().filter(|(cell, _)| seen.covers(cell.tenant)) {
                 let (tenant, denied_by) = (self.name(cell.tenant), DENIERS[usize::from(cell.denied_by)]);
                 let count = u64::from(count.requests);
@@ -399,8 +399,8 @@ impl Board {
         }
         for ((tenant, cause), keys) in self.keys.iter().filter(|((tenant, _), _)| seen.covers(*tenant)) {
             let Some(cause) = RootCause::ALL.get(usize::from(*cause)) else { continue };
-            let count = keys.seen.values().filter(|seen_us| **seen_us >= buckets.from_us()).count();
-            let at_least = keys.overflowed_us >= buckets.from_us();
+            let count = keys.seen.values().filter(|seen_us| **seen_us >= buckets.begins_us()).count();
+            let at_least = keys.overflowed_us >= buckets.begins_us();
             assembly.keys(*cause, self.name(*tenant), count as u64, at_least);
         }
         let complete_until_us = self.complete_until_us(buckets, now_us);
@@ -410,14 +410,14 @@ impl Board {
     /// What changed since `version` in the buckets of one minute of a scope; `None` as for [`Board::overview`].
     #[must_use]
     pub fn delta(&self, tenants: &TenantScope, buckets: Buckets, version: u64) -> Option<Delta> {
-        let seen = self.seen_by(tenants, buckets.from_us())?;
+        let seen = self.seen_by(tenants, buckets.begins_us())?;
         let mut delta = Delta {
             version: self.version,
             buckets_us: Vec::new(),
             requests: Vec::new(),
             series: STACK.map(|class| Series { class, counts: Vec::new() }).to_vec(),
         };
-        for (at_us, slot) in self.coarse.within(buckets.from_us(), buckets.to_us()) {
+        for (at_us, slot) in self.coarse.within(buckets.begins_us(), buckets.ends_us()) {
             let own = || slot.cells.iter().filter(|(cell, _)| seen.covers(cell.tenant));
             if slot.version <= version || !own().any(|(_, count)| count.version > version) {
                 continue;
@@ -441,12 +441,12 @@ impl Board {
     pub fn complete_until_us(&self, buckets: Buckets, now_us: i64) -> i64 {
         let until_us = self.watermark_us(now_us).unwrap_or(now_us).min(now_us);
         let width_us = buckets.width_us();
-        (until_us.div_euclid(width_us) * width_us).min(buckets.to_us())
+        (until_us.div_euclid(width_us) * width_us).min(buckets.ends_us())
     }
 
     fn ring_for(&self, buckets: Buckets) -> Option<&Ring> {
         let holds = |ring: &&Ring| {
-            buckets.width_us() % ring.width_us() == 0 && buckets.from_us() >= ring.begins_us().max(self.since_us)
+            buckets.width_us() % ring.width_us() == 0 && buckets.begins_us() >= ring.begins_us().max(self.since_us)
         };
         // The coarse one first: it has fewer slots to add up.
         [&self.coarse, &self.fine].into_iter().find(holds)

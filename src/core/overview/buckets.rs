@@ -79,13 +79,13 @@ impl Buckets {
     }
 
     #[must_use]
-    pub const fn from_us(&self) -> i64 {
+    pub const fn begins_us(&self) -> i64 {
         self.from_us
     }
 
     /// End of the last bucket, not part of it.
     #[must_use]
-    pub const fn to_us(&self) -> i64 {
+    pub const fn ends_us(&self) -> i64 {
         self.from_us + self.width_us * self.count as i64
     }
 
@@ -138,7 +138,7 @@ mod tests {
                 let buckets = Buckets::over(from_us, from_us + length_us).unwrap();
                 assert_eq!(buckets.width_us(), width_us, "{length_us} from {shift_us}");
                 assert!(buckets.len() <= Buckets::MAX, "{} of {length_us}", buckets.len());
-                assert!(buckets.from_us() <= from_us && from_us + length_us <= buckets.to_us());
+                assert!(buckets.begins_us() <= from_us && from_us + length_us <= buckets.ends_us());
                 assert_eq!(buckets.at(from_us), Some(0));
                 assert_eq!(buckets.at(from_us + length_us - 1), Some(buckets.len() - 1));
                 assert_eq!(buckets.starts_us().count(), buckets.len());

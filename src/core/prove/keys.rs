@@ -21,7 +21,7 @@ pub struct PublicKey(pub [u8; 32]);
 impl PublicKey {
     /// As `openssl pkey -pubout` writes it.
     #[must_use]
-    pub fn to_pem(&self) -> String {
+    pub fn to_pem(self) -> String {
         format!("{PEM_BEGIN}{}\n{PEM_END}", BASE64_STANDARD.encode(self.spki()))
     }
 

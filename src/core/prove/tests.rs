@@ -317,7 +317,8 @@ fn canonical_lines_have_sorted_keys_no_nulls_and_no_fractions() {
 fn the_tree_is_that_of_the_rfc() {
     let leaves = ["", "00", "10", "2021", "3031", "40414243", "5051525354555657", "606162636465666768696a6b6c6d6e6f"];
     let bytes = |hex: &str| -> Vec<u8> {
-        (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).unwrap()).collect()
+        let digits: Vec<u8> = hex.chars().map(|digit| u8::try_from(digit.to_digit(16).unwrap()).unwrap()).collect();
+        digits.chunks(2).map(|pair| pair[0] * 16 + pair[1]).collect()
     };
     let roots = [
         "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d",
@@ -407,7 +408,8 @@ fn each_change_of_an_export_is_named_for_what_it_is() {
     let (one, two): (&[u8], &[u8]) = (b"1\n2\n", b"3\n4\n5\n");
     let claim = manifest(&[("events/1", one, Some(2)), ("events/2", two, Some(3))]);
     let at = |path: &str| path.to_owned();
-    let cases: [(&str, &[(&str, &[u8], bool)], &[Tampering]); 7] = [
+    type Found<'a> = (&'a str, &'a [u8], bool);
+    let cases: [(&str, &[Found<'_>], &[Tampering]); 7] = [
         ("nothing", &[("events/1", one, true), ("events/2", two, true)], &[]),
         (
             "a byte",

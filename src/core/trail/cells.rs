@@ -129,10 +129,7 @@ impl Cells {
         let texts = |array: &ArrayRef| cast(array, &DataType::Utf8).map(|texts| texts.as_string::<i32>().clone());
         let integers =
             |array: &ArrayRef| cast(array, &DataType::Int64).map(|cells| cells.as_primitive::<Int64Type>().clone());
-        let kind = match array.data_type() {
-            DataType::Dictionary(_, value) => value.as_ref(),
-            other => other,
-        };
+        let kind = if let DataType::Dictionary(_, value) = array.data_type() { value } else { array.data_type() };
         if kind.is_integer() || *kind == DataType::Boolean {
             return integers(array).map(Self::Integer);
         }

@@ -184,10 +184,7 @@ fn begin(class: Class, activity: u64, activity_name: &str, at_us: i64) -> Map<St
         "time": millis(at_us),
         "type_uid": uid * 100 + activity,
     });
-    match event {
-        Value::Object(event) => event,
-        _ => Map::new(),
-    }
+    if let Value::Object(event) = event { event } else { Map::new() }
 }
 
 fn set_severity(event: &mut Map<String, Value>, severity: Option<Severity>) {

@@ -227,9 +227,10 @@ fn a_line_does_not_depend_on_how_a_reader_has_encoded_the_rows() {
     let text = lines(Kind::Requests, Spelling::Own, &batch);
     let schema = batch.schema();
     let views = schema.fields().iter().zip(batch.columns()).rev().map(|(field, column)| {
-        let column = match column.data_type() {
-            DataType::Dictionary(..) | DataType::Utf8 => cast(column, &DataType::Utf8View).unwrap(),
-            _ => Arc::clone(column),
+        let column = if matches!(column.data_type(), DataType::Dictionary(..) | DataType::Utf8) {
+            cast(column, &DataType::Utf8View).unwrap()
+        } else {
+            Arc::clone(column)
         };
         (field.name().clone(), column)
     });

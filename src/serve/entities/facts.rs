@@ -103,7 +103,7 @@ impl Facts {
         let mut states = Vec::new();
         for (place, (kind, id)) in self.behind.iter().enumerate() {
             let parameters =
-                [text("kind", kind), text("id", id), at("from", buckets.from_us()), at("to", buckets.to_us())];
+                [text("kind", kind), text("id", id), at("from", buckets.begins_us()), at("to", buckets.ends_us())];
             let sql = format!(
                 "select at, field, before, after, directory_version from identity_history \
                  where kind = $kind and id = $id and at >= $from and at < $to order by at desc limit {STATES_MAX}"

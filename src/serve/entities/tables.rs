@@ -107,7 +107,7 @@ impl Asked<'_> {
     }
 
     fn parameters(&self) -> [(String, datafusion::common::ScalarValue); 3] {
-        [text("id", self.id), at("from", self.buckets.from_us()), at("to", self.buckets.to_us())]
+        [text("id", self.id), at("from", self.buckets.begins_us()), at("to", self.buckets.ends_us())]
     }
 
     /// The values of an expression that came most often.

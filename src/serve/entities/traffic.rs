@@ -24,7 +24,7 @@ pub(super) async fn read(
         Kind::Key | Kind::Principal | Kind::Tenant => true,
         Kind::Network | Kind::Route => sees_all(tenants),
     };
-    let mut parameters = vec![text("id", id), at("from", buckets.from_us()), at("to", buckets.to_us())];
+    let mut parameters = vec![text("id", id), at("from", buckets.begins_us()), at("to", buckets.ends_us())];
     let sql = if has_minutes && width_s >= 60 {
         let rule = match kind {
             Kind::Principal => "entity_kind = 'key' and principal_id = $id",
@@ -53,5 +53,5 @@ pub(super) async fn read(
             assembly.add_count(bucket.get(row).unwrap_or(i64::MIN), TenantPart::Nobody, cause, requests.count(row));
         }
     }
-    Ok(assembly.finish(now_us, buckets.to_us().min(now_us)))
+    Ok(assembly.finish(now_us, buckets.ends_us().min(now_us)))
 }

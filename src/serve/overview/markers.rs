@@ -65,7 +65,7 @@ async fn identity_changes(
         "select at, kind, id, field, before, after from identity_history \
          where kind in ('key', 'principal', 'tenant') and at >= $from and at < $to order by at desc limit {CHANGES_MAX}"
     );
-    let range = [at("from", buckets.from_us()), at("to", buckets.to_us().min(now_us))];
+    let range = [at("from", buckets.begins_us()), at("to", buckets.ends_us().min(now_us))];
     let batches = rows(&api.queries, &sql, &range, &TenantScope::All).await?;
     let directory = api.directory.borrow().clone();
     let mut changes = Vec::new();

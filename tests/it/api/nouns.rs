@@ -29,7 +29,7 @@ async fn every_documented_path_answers_and_asks_who_comes() {
     for (path, operations) in guarded {
         for method in operations.as_object().unwrap().keys() {
             let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
-            let path = path.replace('{', "").replace('}', "");
+            let path = path.replace(['{', '}'], "");
             let answer = nobody.request(method.clone(), &path).send().await.unwrap();
             assert_eq!(answer.status(), StatusCode::UNAUTHORIZED, "{method} {path}");
         }
