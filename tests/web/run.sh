@@ -21,4 +21,5 @@ fi
 npm ci --ignore-scripts --silent
 promtool check rules ../../dashboards/prometheus/claviger.rules.yml
 (cd ../../dashboards/prometheus && promtool test rules claviger.rules_test.yml)
+# The whole matrix takes ten minutes: files may be named.
 exec node --test --test-concurrency=2 "$@"
