@@ -118,7 +118,7 @@ fn a_token_without_the_scope_is_told_which_one_it_lacks() {
     let ask = |token: &str| {
         door.ask("GET /v1/sql?q=select%201%20as%20one", &[("authorization", &format!("Bearer {token}"))], "")
     };
-    // Both before the first question: a token that is made later is known within seconds.
+    // Both before the first question: unknown tokens make the service look again four times a second, and no more.
     let (narrow, wide) = (house.create("report,diagnose"), house.create("query"));
     let refused = ask(&narrow);
     assert_eq!(refused.status, 403, "{refused:?}");

@@ -109,8 +109,8 @@ impl Closed {
 }
 
 impl Windows {
-    /// Slots kept for new minutes: about 20 MB.
-    const SPARE_MAX: usize = 1 << 15;
+    /// Slots kept for new minutes. With the vectors that it may keep, one is below 2 KB: at most 16 MB.
+    const SPARE_MAX: usize = 1 << 13;
     /// A slot that held more distinct values than this is given back: few need as much again.
     const SPARE_VALUES_MAX: usize = 64;
 
