@@ -160,52 +160,41 @@ impl Work {
 
     async fn pump(mut self, outbox: mpsc::Sender<Item>) {
         signals::Started::emit();
-        let mut is_cut = false;
-        loop {
+        let last = loop {
             let room = tokio::select! {
                 biased;
-                error = ended(&self.running, self.deadline, &self.limits) => {
-                    // Nobody reads: there is nobody to tell.
-                    drop(outbox.try_send(Item::Failed(error)));
-                    break;
-                }
+                error = ended(&self.running, self.deadline, &self.limits) => break Some(Item::Failed(error)),
                 room = outbox.reserve() => match room {
                     Ok(room) => room,
-                    Err(_) => break,
+                    Err(_) => break None,
                 },
             };
             let next = tokio::select! {
                 biased;
                 error = ended(&self.running, self.deadline, &self.limits) => Some(Err(error)),
-                () = outbox.closed() => break,
+                () = outbox.closed() => break None,
                 next = self.rows.next() => next.map(|batch| batch.map_err(|error| told(error, &self.limits))),
             };
             match next {
-                None => {
-                    room.send(Item::End);
-                    break;
-                }
-                Some(Err(error)) => {
-                    room.send(Item::Failed(error));
-                    break;
-                }
+                None => break Some(Item::End),
+                Some(Err(error)) => break Some(Item::Failed(error)),
                 Some(Ok(batch)) => {
                     let (batch, goes_on) = self.cost.take(batch, &self.limits);
                     room.send(Item::Rows(batch));
                     if !goes_on {
-                        is_cut = true;
-                        break;
+                        break Some(Item::End);
                     }
                 }
             }
-        }
+        };
+        // The cost is closed and the place given back before the end is told: whoever reads the end reads the bill next.
         let Self { plan, rows, ticket, cost, .. } = self;
         drop(rows);
         cost.close(plan.as_ref());
         drop(ticket);
-        if is_cut {
-            // A reader that has gone needs no end.
-            drop(outbox.send(Item::End).await);
+        if let Some(last) = last {
+            // A reader that has gone needs no end; one that stays away is waited for with nothing held.
+            drop(outbox.send(last).await);
         }
     }
 }
