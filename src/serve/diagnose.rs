@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use claviger_core::diagnose::Diagnosis;
+use claviger_core::lake::TableName;
 use claviger_core::time;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -53,10 +54,13 @@ async fn post(
     allowed: Authorized<right::Diagnose>,
     Body(question): Body<Question>,
 ) -> Result<Json<Diagnosis>, Problem> {
-    let Authorized { api, caller, .. } = allowed;
+    let Authorized { api, caller, told, .. } = allowed;
     let at = question.at.as_deref().map(instant).transpose()?;
     let directory = Arc::clone(&api.directory.borrow());
     let id = question.id;
+    if let Subject::Incident = question.kind {
+        told.tables([TableName::Incidents]);
+    }
     let asked = match question.kind {
         Subject::Request => Asked::Request(id),
         Subject::Key => Asked::Key(id),
