@@ -12,9 +12,10 @@ use serde_json::Value;
 
 use super::{ASK, is_there, is_there_as, psql_at, psql_tls, self_sign, told};
 use crate::query::tenants::{self, CANARY, OWN};
+use crate::replay::FIXTURES;
 use crate::support::{PATIENCE, wait_for};
 
-/// A folder with a lake of two tenants, an identity snapshot and a pepper.
+/// A folder with a lake of two tenants and its pepper.
 struct House {
     folder: tempfile::TempDir,
 }
@@ -26,15 +27,15 @@ struct Service {
     postgres: u16,
 }
 
+fn identity() -> String {
+    format!("{FIXTURES}/identity")
+}
+
 impl House {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         tenants::write(&folder.path().join("lake"), true).await;
         std::fs::write(folder.path().join("lake.pepper"), "a pepper of this test alone").unwrap();
-        let identity = folder.path().join("identity");
-        std::fs::create_dir(&identity).unwrap();
-        let snapshot = r#"{"as_of":"2026-11-01T00:00:00Z","source":"test","environment":"production"}"#;
-        std::fs::write(identity.join("snapshot.json"), snapshot).unwrap();
         Self { folder }
     }
 
@@ -61,7 +62,7 @@ impl House {
 
     fn configuration(&self, serve: &str) -> String {
         let file = self.path("claviger.toml");
-        let (lake, pepper, identity) = (self.text("lake"), self.text("lake.pepper"), self.text("identity"));
+        let (lake, pepper, identity) = (self.text("lake"), self.text("lake.pepper"), identity());
         let text = format!(
             "[kafka]\nbrokers = ['127.0.0.1:1']\ntopics = ['t']\n[lake]\nuri = '{lake}'\n[secrets]\npepper_file = '{pepper}'\n\
              [identity]\ndirs = ['{identity}']\n[telemetry]\nlog_format = 'json'\n[serve]\n{serve}"
@@ -84,7 +85,7 @@ impl House {
         let lines = BufReader::new(child.stderr.take().unwrap());
         // Ends with the process; reading on keeps it from waiting for its reader.
         std::thread::spawn(move || lines.lines().map_while(Result::ok).for_each(|line| _ = said.send(line)));
-        let mut told = |wanted: &str, field: &str| {
+        let told = |wanted: &str, field: &str| {
             let mut before = String::new();
             loop {
                 let line = heard.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no `{wanted}` after:\n{before}"));
@@ -263,7 +264,7 @@ async fn the_command_for_a_lake_at_rest_opens_the_port_and_keeps_a_record() {
         return;
     }
     let house = House::new().await;
-    let (lake, identity) = (house.text("lake"), house.text("identity"));
+    let (lake, identity) = (house.text("lake"), identity());
     let ports = ["--address", "127.0.0.1:0", "--postgres-address", "127.0.0.1:0"];
     let mut child = house
         .claviger(&[&["serve", "--lake", &lake, "--identity", &identity], &ports[..]].concat())
