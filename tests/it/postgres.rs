@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use claviger::postgres::{Door, OpenDoor, Postgres, PostgresError, Unwelcome};
+use claviger::postgres::{Door, OpenDoor, Postgres, PostgresError, Turned, Unwelcome, Welcome};
 use claviger::serve::tls::Certificate;
 use claviger_core::access::{Caller, Proof, Scope, Scopes, TenantScope};
 use claviger_core::audit::{Access, Action, Outcome};
@@ -32,7 +32,7 @@ impl Door for TwoTokens {
         None
     }
 
-    async fn authenticate(&self, user: &str, password: &str, from: IpAddr) -> Result<Caller, Unwelcome> {
+    async fn authenticate(&self, user: &str, password: &str, from: IpAddr) -> Result<Welcome, Unwelcome> {
         assert!(from.is_loopback(), "{from}");
         let scopes: Scopes = match password {
             PASSWORD => [Scope::Query].into_iter().collect(),
@@ -42,7 +42,7 @@ impl Door for TwoTokens {
             _ => return Err(Unwelcome::Wrong),
         };
         let tenants = TenantScope::One(OWN.to_owned());
-        Ok(Caller { name: user.to_owned(), proof: Proof::Token, scopes, tenants })
+        Ok(Caller { name: user.to_owned(), proof: Proof::Token, scopes, tenants }.into())
     }
 }
 
@@ -61,17 +61,17 @@ impl Door for Watched {
         Some(Caller::local())
     }
 
-    async fn authenticate(&self, _: &str, _: &str, _: IpAddr) -> Result<Caller, Unwelcome> {
+    async fn authenticate(&self, _: &str, _: &str, _: IpAddr) -> Result<Welcome, Unwelcome> {
         Err(Unwelcome::Wrong)
     }
 
-    fn admit(&self, _: &Caller) -> Result<(), Duration> {
+    async fn admit(&self, _: &Welcome) -> Result<(), Turned> {
         if let Some(asked) = &self.asked {
             asked.send(()).unwrap();
         }
         let answered = self.records.lock().unwrap().iter().filter(|access| access.action == Action::Query).count();
         match self.patience {
-            Some(patience) if answered >= patience => Err(Duration::from_millis(250)),
+            Some(patience) if answered >= patience => Err(Turned::TooOften { wait: Duration::from_millis(250) }),
             _ => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! The port of the real service, opened by its configuration: tokens, TLS, limits and the log of accesses.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -159,11 +159,20 @@ async fn a_token_is_a_password_that_sees_its_tenant_and_what_it_asks_is_on_recor
     let wrong = service.output("clv_wrong", &["select 1"]);
     assert!(!wrong.status.success() && told(&wrong).contains("authentication failed"), "{}", told(&wrong));
 
-    // By its id: `clv_<id>_<secret>`.
+    // A connection that is open when its token is revoked: `clv_<id>_<secret>`.
+    let mut open = psql_at(service.postgres, &ours, &[]);
+    let mut open = open.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut keyboard = open.stdin.take().unwrap();
+    let mut screen = BufReader::new(open.stdout.take().unwrap()).lines();
+    writeln!(keyboard, "select 42;").unwrap();
+    assert_eq!(screen.next().unwrap().unwrap(), "42");
     house.token(&["revoke", ours.split('_').nth(1).unwrap()]);
     let revoked = Instant::now();
     wait_for("revocation", || (!service.output(&ours, &["select 1"]).status.success()).then_some(()));
     assert!(revoked.elapsed().as_secs() < 10, "{:?}", revoked.elapsed());
+    writeln!(keyboard, "select 43;").unwrap();
+    let ended = open.wait_with_output().unwrap();
+    assert!(told(&ended).contains("was revoked or has ended") && screen.next().is_none(), "{}", told(&ended));
     assert_eq!(service.ask(&all, &["select 1"]).trim(), "1");
     service.stop();
 
@@ -181,7 +190,7 @@ async fn a_token_is_a_password_that_sees_its_tenant_and_what_it_asks_is_on_recor
     let refused = others.iter().filter(|record| record["outcome"] == "refused" && record["action"] == "begin_session");
     assert!(refused.count() >= 2, "a wrong password and a revoked one: {others:#?}");
     assert_eq!(others.last().unwrap()["action"], "stop_log");
-    assert!(!format!("{records:?}{others:?}").contains(&ours[ours.len() - 20..]), "no password is on record");
+    assert!(!format!("{records:?}{others:?}").contains(ours.rsplit('_').next().unwrap()), "no password is on record");
 }
 
 #[tokio::test(flavor = "multi_thread")]
