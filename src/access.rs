@@ -153,10 +153,10 @@ impl Access {
         user: &str,
         password: &str,
         from: IpAddr,
-    ) -> Result<Caller, PasswordRefusal> {
+    ) -> Result<Known, PasswordRefusal> {
         let is_named_so = |known: &Known| TokenId::parse(user).is_none_or(|id| known.caller.name == id.as_str());
         let error = match self.authenticate(Shown::Secret(password)).await {
-            Ok(known) if is_named_so(&known) => return Ok(known.caller),
+            Ok(known) if is_named_so(&known) => return Ok(known),
             // Whoever has the secret of one token learns nothing of the id of another.
             Ok(_) => AccessError::Unknown,
             Err(error) if error.blame() == Blame::Operator => error,
@@ -171,6 +171,18 @@ impl Access {
                 Err(PasswordRefusal::Wrong)
             }
             Err(wait_s) => Err(PasswordRefusal::TooOften { wait_s }),
+        }
+    }
+
+    /// Looks again at a proof that was good, for protocols whose connections outlive it.
+    ///
+    /// # Errors
+    /// It opens nothing any more, or that cannot be told now.
+    pub async fn still_holds(&self, known: &Known) -> Result<(), AccessError> {
+        match &known.holder {
+            Holder::Token(id) => self.tokens.caller(self.lake()?, *id, now_us()).await.map(drop),
+            Holder::Oidc(_) if known.until_us.is_some_and(|until| until <= now_us()) => Err(AccessError::SessionEnded),
+            Holder::Oidc(_) => Ok(()),
         }
     }
 

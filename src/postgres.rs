@@ -29,6 +29,7 @@ use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser
 use datafusion_postgres::pgwire::api::{ConnectionManager, RandomPidSecretKeyGenerator};
 use tokio::sync::watch;
 
+use crate::access::Known;
 use crate::query::Queries;
 use crate::serve::tls::Certificate;
 
@@ -42,15 +43,40 @@ pub trait Door: Send + Sync + 'static {
     fn anybody(&self) -> Option<Caller>;
 
     /// Whom a user name and a password prove.
-    async fn authenticate(&self, user: &str, password: &str, from: IpAddr) -> Result<Caller, Unwelcome>;
+    async fn authenticate(&self, user: &str, password: &str, from: IpAddr) -> Result<Welcome, Unwelcome>;
 
-    /// Takes one statement from what a caller may ask; or says how long to wait.
-    fn admit(&self, _caller: &Caller) -> Result<(), Duration> {
+    /// Takes one statement from what a caller may ask, if its proof still holds: connections outlive tokens.
+    async fn admit(&self, _guest: &Welcome) -> Result<(), Turned> {
         Ok(())
     }
 
     /// Puts on record that somebody came or asked. Never waits.
     fn record(&self, _access: Access) {}
+}
+
+/// Somebody who may come in.
+#[derive(Clone, Debug)]
+pub struct Welcome {
+    pub caller: Caller,
+    /// The proof, to be looked at again; none where none was asked for.
+    pub known: Option<Known>,
+}
+
+impl From<Caller> for Welcome {
+    fn from(caller: Caller) -> Self {
+        Self { caller, known: None }
+    }
+}
+
+/// Why a statement of somebody who came in is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// More of them than a caller or tenant may ask.
+    TooOften { wait: Duration },
+    /// The token was revoked, or has ended.
+    Ended,
+    /// Whether the proof still holds cannot be told now.
+    Unknowable,
 }
 
 /// Why somebody does not come in.
@@ -74,8 +100,8 @@ impl Door for OpenDoor {
         Some(Caller::local())
     }
 
-    async fn authenticate(&self, _: &str, _: &str, _: IpAddr) -> Result<Caller, Unwelcome> {
-        Ok(Caller::local())
+    async fn authenticate(&self, _: &str, _: &str, _: IpAddr) -> Result<Welcome, Unwelcome> {
+        Ok(Caller::local().into())
     }
 }
 

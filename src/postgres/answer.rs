@@ -1,13 +1,12 @@
 //! The rows of an answer on their way to the client, counted for the record.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use datafusion_postgres::arrow_pg::encode_recordbatch;
-use datafusion_postgres::pgwire::api::results::FieldInfo;
+use datafusion_postgres::pgwire::api::results::{FieldInfo, SendableRowStream};
 use datafusion_postgres::pgwire::error::PgWireResult;
 use datafusion_postgres::pgwire::messages::data::DataRow;
-use futures::stream::{self, Stream, StreamExt as _};
+use futures::stream::{self, StreamExt as _};
 use tokio::time::Instant;
 
 use super::refusal::Refusal;
@@ -20,7 +19,7 @@ pub(super) fn rows(
     shape: Arc<Vec<FieldInfo>>,
     deadline: Option<Instant>,
     mut written: Written,
-) -> Pin<Box<dyn Stream<Item = PgWireResult<DataRow>> + Send>> {
+) -> SendableRowStream {
     let Answer { rows, cost, .. } = answer;
     written.answered(&cost);
     let batches = stream::unfold(Some((rows, written)), move |reading| {

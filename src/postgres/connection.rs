@@ -91,7 +91,7 @@ impl Session {
     }
 
     pub(super) fn admit(&self, asker: Asker) -> PgWireResult<()> {
-        let view = self.house.queries.view(&asker.caller.tenants).map_err(|error| refusal::of_query(&error))?;
+        let view = self.house.queries.view(&asker.guest.caller.tenants).map_err(|error| refusal::of_query(&error))?;
         self.guest.set(Guest { asker, view }).map_err(|_| refusal::fatal("08P01", "already connected"))
     }
 
@@ -131,9 +131,10 @@ impl Session {
     /// Plans a statement whose values come later. On record only if it is refused: asking it is a record of its own.
     async fn describe(&self, sql: &str) -> PgWireResult<Described> {
         let guest = self.guest()?;
-        let question = Question { sql, parameters: &[], tenants: &guest.asker.caller.tenants, trust: Trust::Adhoc };
+        let question =
+            Question { sql, parameters: &[], tenants: &guest.asker.guest.caller.tenants, trust: Trust::Adhoc };
         let described = async {
-            self.house.door.admit(&guest.asker.caller).map_err(Refusal::TooOften)?;
+            self.house.door.admit(&guest.asker.guest).await.map_err(Refusal::Turned)?;
             self.house.queries.describe(question, &guest.view).await.map_err(Refusal::Query)
         };
         described.await.map_err(|refused| self.written(guest, sql).refused(refused).into())
@@ -144,9 +145,9 @@ impl Session {
         let mut written = self.written(guest, sql);
         let timeout = *self.timeout.lock().unwrap_or_else(PoisonError::into_inner);
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let question = Question { sql, parameters, tenants: &guest.asker.caller.tenants, trust: Trust::Adhoc };
+        let question = Question { sql, parameters, tenants: &guest.asker.guest.caller.tenants, trust: Trust::Adhoc };
         let answer = async {
-            self.house.door.admit(&guest.asker.caller).map_err(Refusal::TooOften)?;
+            self.house.door.admit(&guest.asker.guest).await.map_err(Refusal::Turned)?;
             in_time(deadline, self.house.queries.run_with(question, &guest.view)).await?.map_err(Refusal::Query)
         };
         let answer = answer.await.map_err(|refused| written.refused(refused))?;

@@ -3,20 +3,19 @@
 //!
 //! Codes: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
 
-use std::time::Duration;
-
 use claviger_core::audit::Outcome;
 use claviger_core::fault::Fault as _;
 use datafusion_postgres::pgwire::error::{ErrorInfo, PgWireError};
 
+use super::Turned;
 use crate::query::QueryError;
 
 /// What ends a question before its answer is whole.
 #[derive(Debug)]
 pub(super) enum Refusal {
     Query(QueryError),
-    /// More statements than a caller or tenant may ask.
-    TooOften(Duration),
+    /// The door does not let it pass.
+    Turned(Turned),
     /// The client's own `statement_timeout`.
     TimedOut,
     /// The protocol has no word for an answer that is not whole.
@@ -43,8 +42,8 @@ impl Refusal {
                 | QueryError::Stopped
                 | QueryError::TooSlow { .. } => Outcome::Failed,
             },
-            Self::TooOften(_) => Outcome::Refused,
-            Self::TimedOut => Outcome::Failed,
+            Self::Turned(Turned::TooOften { .. } | Turned::Ended) => Outcome::Refused,
+            Self::Turned(Turned::Unknowable) | Self::TimedOut => Outcome::Failed,
             Self::Cut { .. } | Self::Wire(_) => Outcome::Wrong,
         }
     }
@@ -54,10 +53,7 @@ impl From<Refusal> for PgWireError {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Query(error) => of_query(&error),
-            Refusal::TooOften(wait) => {
-                let wait = format!("wait {} ms; `serve.limits` sets the rate", wait.as_millis().max(1));
-                hinted("ERROR", "53400", "more statements a second than a caller or tenant may ask", wait)
-            }
+            Refusal::Turned(turned) => of_door(turned),
             Refusal::TimedOut => error("57014", "canceling statement due to statement timeout"),
             Refusal::Cut { rows } => {
                 let message =
@@ -72,6 +68,23 @@ impl From<Refusal> for PgWireError {
 impl From<PgWireError> for Refusal {
     fn from(error: PgWireError) -> Self {
         Self::Wire(error)
+    }
+}
+
+fn of_door(turned: Turned) -> PgWireError {
+    match turned {
+        Turned::TooOften { wait } => {
+            let hint = format!("wait {} ms; `serve.limits` sets the rate", wait.as_millis().max(1));
+            hinted("ERROR", "53400", "more statements a second than a caller or tenant may ask", hint)
+        }
+        Turned::Ended => {
+            let hint = "connect again with one that works: `claviger token create`, or sign in again".to_owned();
+            hinted("FATAL", "28000", "the token of this connection was revoked or has ended", hint)
+        }
+        Turned::Unknowable => {
+            let hint = "try again in a few seconds; `/ready` over HTTP says what the service waits for".to_owned();
+            hinted("ERROR", "57P03", "whether the token still holds cannot be told now", hint)
+        }
     }
 }
 

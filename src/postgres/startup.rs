@@ -5,7 +5,7 @@
 //! the name that a client gives is not, since people put their token there.
 
 use async_trait::async_trait;
-use claviger_core::access::{Caller, Scope};
+use claviger_core::access::Scope;
 use claviger_core::audit::{Access, Action, Outcome};
 use datafusion_postgres::pgwire::api::auth::{
     DefaultServerParameterProvider, StartupHandler, finish_authentication, protocol_negotiation,
@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use super::connection::Session;
 use super::written::Asker;
-use super::{Unwelcome, refusal};
+use super::{Unwelcome, Welcome, refusal};
 
 #[async_trait]
 impl StartupHandler for Session {
@@ -40,7 +40,7 @@ impl StartupHandler for Session {
                 protocol_negotiation(client, &startup).await?;
                 save_startup_parameters_to_metadata(client, &startup);
                 match self.house().door.anybody() {
-                    Some(caller) => self.admitted(client, caller).await,
+                    Some(caller) => self.admitted(client, caller.into()).await,
                     None => {
                         client.set_state(PgWireConnectionState::AuthenticationInProgress);
                         let question = PgWireBackendMessage::Authentication(Authentication::CleartextPassword);
@@ -53,7 +53,7 @@ impl StartupHandler for Session {
                 let user = client.metadata().get(METADATA_USER).cloned().unwrap_or_default();
                 let from = client.socket_addr().ip();
                 match self.house().door.authenticate(&user, &password, from).await {
-                    Ok(caller) => self.admitted(client, caller).await,
+                    Ok(guest) => self.admitted(client, guest).await,
                     Err(unwelcome) => {
                         self.house().door.record(Access {
                             address: from.to_canonical().to_string(),
@@ -91,23 +91,23 @@ fn refused(unwelcome: Unwelcome, user: String) -> PgWireError {
 
 impl Session {
     /// Lets a caller in who may ask, and puts on record whether it may.
-    async fn admitted<C>(&self, client: &mut C, caller: Caller) -> PgWireResult<()>
+    async fn admitted<C>(&self, client: &mut C, guest: Welcome) -> PgWireResult<()>
     where
         C: ClientInfo + Sink<PgWireBackendMessage> + Unpin + Send + Sync,
         C::Error: std::fmt::Debug,
         PgWireError: From<<C as Sink<PgWireBackendMessage>>::Error>,
     {
         let from = client.socket_addr().ip();
-        let may_ask = caller.scopes.holds(Scope::Query);
+        let may_ask = guest.caller.scopes.holds(Scope::Query);
         self.house().door.record(Access {
             address: from.to_canonical().to_string(),
             outcome: if may_ask { Outcome::Done } else { Outcome::Refused },
-            ..Access::by(&caller, Action::BeginSession, CONNECTION.to_owned())
+            ..Access::by(&guest.caller, Action::BeginSession, CONNECTION.to_owned())
         });
         if !may_ask {
             return Err(refusal::fatal("42501", "this token may not ask SQL: it lacks the scope `query`"));
         }
-        self.welcome(client, Asker { caller, from }).await
+        self.welcome(client, Asker { guest, from }).await
     }
 
     async fn welcome<C>(&self, client: &mut C, asker: Asker) -> PgWireResult<()>

@@ -7,17 +7,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use claviger_core::access::Caller;
 use claviger_core::audit::{Access, Action, Outcome, statement};
 
-use super::Door;
 use super::refusal::Refusal;
+use super::{Door, Welcome};
 use crate::query::Cost;
 
 /// Who asks, and from where.
 #[derive(Clone, Debug)]
 pub(super) struct Asker {
-    pub(super) caller: Caller,
+    pub(super) guest: Welcome,
     pub(super) from: IpAddr,
 }
 
@@ -35,7 +34,7 @@ impl Written {
         let access = Access {
             address: asker.from.to_canonical().to_string(),
             outcome: Outcome::Left,
-            ..Access::by(&asker.caller, Action::Query, statement(sql))
+            ..Access::by(&asker.guest.caller, Action::Query, statement(sql))
         };
         Self { door: Arc::clone(door), access, began: Instant::now(), cost: None, bytes: 0 }
     }

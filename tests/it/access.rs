@@ -304,7 +304,7 @@ async fn a_token_is_a_password_too_and_a_wrong_one_is_in_no_log_line() {
     let lines = door::Lines::default();
     let capture = tracing::subscriber::set_default(lines.subscriber());
     assert!(access.authenticate_password("grafana", &ours, from).await.is_ok());
-    assert_eq!(access.authenticate_password(&id(&ours), &ours, from).await.unwrap().name, id(&ours));
+    assert_eq!(access.authenticate_password(&id(&ours), &ours, from).await.unwrap().caller.name, id(&ours));
     assert_eq!(access.authenticate_password(&id(&other), &ours, from).await, wrong_password, "under another's id");
     let wrong = Token::mint(&[9; RANDOM_BYTES]);
     assert_eq!(access.authenticate_password("grafana", wrong.reveal(), from).await, wrong_password);

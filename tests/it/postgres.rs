@@ -1,5 +1,6 @@
 //! The PostgreSQL port, asked by the clients that people have.
 
+mod grafana;
 mod service;
 
 use std::net::IpAddr;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use claviger::postgres::{Door, OpenDoor, Postgres, PostgresError, Unwelcome};
+use claviger::postgres::{Door, OpenDoor, Postgres, PostgresError, Turned, Unwelcome, Welcome};
 use claviger::serve::tls::Certificate;
 use claviger_core::access::{Caller, Proof, Scope, Scopes, TenantScope};
 use claviger_core::audit::{Access, Action, Outcome};
@@ -31,7 +32,7 @@ impl Door for TwoTokens {
         None
     }
 
-    async fn authenticate(&self, user: &str, password: &str, from: IpAddr) -> Result<Caller, Unwelcome> {
+    async fn authenticate(&self, user: &str, password: &str, from: IpAddr) -> Result<Welcome, Unwelcome> {
         assert!(from.is_loopback(), "{from}");
         let scopes: Scopes = match password {
             PASSWORD => [Scope::Query].into_iter().collect(),
@@ -41,7 +42,7 @@ impl Door for TwoTokens {
             _ => return Err(Unwelcome::Wrong),
         };
         let tenants = TenantScope::One(OWN.to_owned());
-        Ok(Caller { name: user.to_owned(), proof: Proof::Token, scopes, tenants })
+        Ok(Caller { name: user.to_owned(), proof: Proof::Token, scopes, tenants }.into())
     }
 }
 
@@ -60,17 +61,17 @@ impl Door for Watched {
         Some(Caller::local())
     }
 
-    async fn authenticate(&self, _: &str, _: &str, _: IpAddr) -> Result<Caller, Unwelcome> {
+    async fn authenticate(&self, _: &str, _: &str, _: IpAddr) -> Result<Welcome, Unwelcome> {
         Err(Unwelcome::Wrong)
     }
 
-    fn admit(&self, _: &Caller) -> Result<(), Duration> {
+    async fn admit(&self, _: &Welcome) -> Result<(), Turned> {
         if let Some(asked) = &self.asked {
             asked.send(()).unwrap();
         }
         let answered = self.records.lock().unwrap().iter().filter(|access| access.action == Action::Query).count();
         match self.patience {
-            Some(patience) if answered >= patience => Err(Duration::from_millis(250)),
+            Some(patience) if answered >= patience => Err(Turned::TooOften { wait: Duration::from_millis(250) }),
             _ => Ok(()),
         }
     }
@@ -369,27 +370,4 @@ async fn psycopg_and_asyncpg_work_as_they_do_elsewhere() {
     assert_eq!(asyncpg["count"], 20, "{answers:#}");
     assert_eq!(asyncpg["in_transaction"], 20, "{answers:#}");
     assert_eq!(asyncpg["types"], serde_json::json!(["str", "int", "datetime", "list"]), "{answers:#}");
-}
-
-/// As Grafana's PostgreSQL source asks, its macros expanded.
-#[tokio::test(flavor = "multi_thread")]
-async fn grafanas_panels_and_its_query_builder_are_answered() {
-    if !is_there("psql") {
-        return;
-    }
-    let (_folder, listener) = serve(Arc::new(OpenDoor)).await;
-    for sql in [
-        "SELECT floor(extract(epoch from event_at)/300)*300 AS \"time\", cause AS metric, count(*) AS value \
-         FROM events WHERE event_at BETWEEN '2026-11-24T00:00:00Z' AND '2026-11-25T00:00:00Z' GROUP BY 1, 2 ORDER BY 1",
-        "SELECT date_bin('5 minutes', event_at, timestamp '2000-01-01') AS time, count(*) FROM events GROUP BY 1 ORDER BY 1",
-        "select quote_ident(table_name) as \"table\" from information_schema.tables \
-         where quote_ident(table_schema) not in ('information_schema', 'pg_catalog') order by 1",
-        "select quote_ident(column_name) as \"column\", data_type as \"type\" from information_schema.columns \
-         where quote_ident(table_name) = 'events'",
-        "SELECT current_setting('server_version_num')::int/100 as version",
-    ] {
-        let answer = told(&psql(&listener, "", &[sql]));
-        let is_answered = !answer.contains("ERROR") && !answer.trim().is_empty();
-        assert!(is_answered, "{sql}:\n{answer}");
-    }
 }

@@ -1,7 +1,7 @@
 //! The port of the real service, opened by its configuration: tokens, TLS, limits and the log of accesses.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -12,9 +12,10 @@ use serde_json::Value;
 
 use super::{ASK, is_there, is_there_as, psql_at, psql_tls, self_sign, told};
 use crate::query::tenants::{self, CANARY, OWN};
+use crate::replay::FIXTURES;
 use crate::support::{PATIENCE, wait_for};
 
-/// A folder with a lake of two tenants, an identity snapshot and a pepper.
+/// A folder with a lake of two tenants and its pepper.
 struct House {
     folder: tempfile::TempDir,
 }
@@ -26,15 +27,15 @@ struct Service {
     postgres: u16,
 }
 
+fn identity() -> String {
+    format!("{FIXTURES}/identity")
+}
+
 impl House {
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         tenants::write(&folder.path().join("lake"), true).await;
         std::fs::write(folder.path().join("lake.pepper"), "a pepper of this test alone").unwrap();
-        let identity = folder.path().join("identity");
-        std::fs::create_dir(&identity).unwrap();
-        let snapshot = r#"{"as_of":"2026-11-01T00:00:00Z","source":"test","environment":"production"}"#;
-        std::fs::write(identity.join("snapshot.json"), snapshot).unwrap();
         Self { folder }
     }
 
@@ -61,7 +62,7 @@ impl House {
 
     fn configuration(&self, serve: &str) -> String {
         let file = self.path("claviger.toml");
-        let (lake, pepper, identity) = (self.text("lake"), self.text("lake.pepper"), self.text("identity"));
+        let (lake, pepper, identity) = (self.text("lake"), self.text("lake.pepper"), identity());
         let text = format!(
             "[kafka]\nbrokers = ['127.0.0.1:1']\ntopics = ['t']\n[lake]\nuri = '{lake}'\n[secrets]\npepper_file = '{pepper}'\n\
              [identity]\ndirs = ['{identity}']\n[telemetry]\nlog_format = 'json'\n[serve]\n{serve}"
@@ -84,7 +85,7 @@ impl House {
         let lines = BufReader::new(child.stderr.take().unwrap());
         // Ends with the process; reading on keeps it from waiting for its reader.
         std::thread::spawn(move || lines.lines().map_while(Result::ok).for_each(|line| _ = said.send(line)));
-        let mut told = |wanted: &str, field: &str| {
+        let told = |wanted: &str, field: &str| {
             let mut before = String::new();
             loop {
                 let line = heard.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no `{wanted}` after:\n{before}"));
@@ -158,11 +159,20 @@ async fn a_token_is_a_password_that_sees_its_tenant_and_what_it_asks_is_on_recor
     let wrong = service.output("clv_wrong", &["select 1"]);
     assert!(!wrong.status.success() && told(&wrong).contains("authentication failed"), "{}", told(&wrong));
 
-    // By its id: `clv_<id>_<secret>`.
+    // A connection that is open when its token is revoked: `clv_<id>_<secret>`.
+    let mut open = psql_at(service.postgres, &ours, &[]);
+    let mut open = open.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut keyboard = open.stdin.take().unwrap();
+    let mut screen = BufReader::new(open.stdout.take().unwrap()).lines();
+    writeln!(keyboard, "select 42;").unwrap();
+    assert_eq!(screen.next().unwrap().unwrap(), "42");
     house.token(&["revoke", ours.split('_').nth(1).unwrap()]);
     let revoked = Instant::now();
     wait_for("revocation", || (!service.output(&ours, &["select 1"]).status.success()).then_some(()));
     assert!(revoked.elapsed().as_secs() < 10, "{:?}", revoked.elapsed());
+    writeln!(keyboard, "select 43;").unwrap();
+    let ended = open.wait_with_output().unwrap();
+    assert!(told(&ended).contains("was revoked or has ended") && screen.next().is_none(), "{}", told(&ended));
     assert_eq!(service.ask(&all, &["select 1"]).trim(), "1");
     service.stop();
 
@@ -180,7 +190,7 @@ async fn a_token_is_a_password_that_sees_its_tenant_and_what_it_asks_is_on_recor
     let refused = others.iter().filter(|record| record["outcome"] == "refused" && record["action"] == "begin_session");
     assert!(refused.count() >= 2, "a wrong password and a revoked one: {others:#?}");
     assert_eq!(others.last().unwrap()["action"], "stop_log");
-    assert!(!format!("{records:?}{others:?}").contains(&ours[ours.len() - 20..]), "no password is on record");
+    assert!(!format!("{records:?}{others:?}").contains(ours.rsplit('_').next().unwrap()), "no password is on record");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -263,7 +273,7 @@ async fn the_command_for_a_lake_at_rest_opens_the_port_and_keeps_a_record() {
         return;
     }
     let house = House::new().await;
-    let (lake, identity) = (house.text("lake"), house.text("identity"));
+    let (lake, identity) = (house.text("lake"), identity());
     let ports = ["--address", "127.0.0.1:0", "--postgres-address", "127.0.0.1:0"];
     let mut child = house
         .claviger(&[&["serve", "--lake", &lake, "--identity", &identity], &ports[..]].concat())
