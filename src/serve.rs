@@ -14,6 +14,7 @@ mod audit;
 pub mod audited;
 pub mod authorized;
 mod bridge;
+mod bundle;
 mod catalog;
 mod dashboard;
 mod describe;
@@ -38,6 +39,7 @@ mod session;
 mod sql;
 pub mod table;
 pub mod tls;
+mod what_if;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};

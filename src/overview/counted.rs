@@ -78,7 +78,7 @@ impl Counted {
 
 async fn count(queries: &Queries, incident: &Incident, now_us: i64) -> Result<Counts, QueryError> {
     let until_us = if incident.status.is_active() { now_us.max(incident.last_seen_us) } else { incident.last_seen_us };
-    let from_us = incident.opened_at_us.div_euclid(MINUTE_US) * MINUTE_US;
+    let from_us = incident.judged_from_us.div_euclid(MINUTE_US) * MINUTE_US;
     let mut parameters: Vec<(String, ScalarValue)> = vec![at("from", from_us), at("to", until_us + MINUTE_US)];
     let tenant = &incident.group.tenant;
     let rule = match &incident.group.subject {

@@ -4,6 +4,8 @@ mod dashboard;
 mod formats;
 mod guards;
 mod nouns;
+mod panels;
+mod thought;
 
 use std::path::Path;
 use std::sync::Arc;

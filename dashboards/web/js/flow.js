@@ -58,8 +58,9 @@ export function flowOf(flow, span) {
         : tip(plain(data.name), [{ name: 'Requests', value: full(data.total) }, { name: 'Share', value: share(data.total, all) }])), { trigger: 'item' }),
 
       series: [{
-        type: 'sankey', left: 2, right: Math.min(140, ink.width / 5), top: 8, bottom: 8, nodeWidth: 8, nodeGap: 8, draggable: false, layoutIterations: 0,
+        type: 'sankey', left: 2, right: Math.min(140, ink.width / 5), top: 8, bottom: 8, nodeWidth: 8, nodeGap: 12, draggable: false, layoutIterations: 0,
         emphasis: { focus: 'none' },
+        labelLayout: { moveOverlap: 'shiftY' },
         label: { color: ink.ink, fontSize: 12, formatter: (/** @type {any} */ { data }) => `${plain(data.name)}  ${short(data.total)}` },
         lineStyle: { opacity: 0.28, curveness: 0.5 },
         data: nodes(links, ink),
