@@ -33,7 +33,7 @@ pub(super) fn router() -> OpenApiRouter<Sealed> {
     ))
 )]
 async fn post(allowed: Authorized<right::Diagnose>, Body(question): Body<Question>) -> Result<Response, Problem> {
-    let diagnosis = explain(&allowed.api, &allowed.caller, question).await?;
+    let diagnosis = explain(&allowed, question).await?;
     let files = bundle(&diagnosis, env!("CARGO_PKG_VERSION"));
     let headers = [
         (header::CONTENT_TYPE, MEDIA_TYPE),

@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use axum::Json;
-use claviger_core::access::Caller;
 use claviger_core::diagnose::Diagnosis;
+use claviger_core::lake::TableName;
 use claviger_core::time;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::api::Api;
 use super::authorized::{Authorized, Sealed, right};
 use super::extract::Body;
 use super::problem::{Kind, Problem};
@@ -55,14 +54,18 @@ async fn post(
     allowed: Authorized<right::Diagnose>,
     Body(question): Body<Question>,
 ) -> Result<Json<Diagnosis>, Problem> {
-    explain(&allowed.api, &allowed.caller, question).await.map(Json)
+    explain(&allowed, question).await.map(Json)
 }
 
 /// The diagnosis, as far as the caller may see.
-pub(super) async fn explain(api: &Api, caller: &Caller, question: Question) -> Result<Diagnosis, Problem> {
+pub(super) async fn explain(allowed: &Authorized<right::Diagnose>, question: Question) -> Result<Diagnosis, Problem> {
+    let Authorized { api, caller, told, .. } = allowed;
     let at = question.at.as_deref().map(instant).transpose()?;
     let directory = Arc::clone(&api.directory.borrow());
     let id = question.id;
+    if let Subject::Incident = question.kind {
+        told.tables([TableName::Incidents]);
+    }
     let asked = match question.kind {
         Subject::Request => Asked::Request(id),
         Subject::Key => Asked::Key(id),

@@ -37,7 +37,7 @@ export function open() {
   let shown = null
   const tabs = h('div', { class: 'segments', role: 'group', 'aria-label': 'Tables' })
   const tabBody = h('div')
-  const what = h('div', { class: 'what-if' })
+  const what = h('section', { class: 'panel what-if', 'aria-label': 'What would break' })
 
   const page = panel({
     what: `this ${KINDS[kind]?.toLowerCase() ?? kind}`, size: 'chart',
@@ -112,11 +112,11 @@ export function open() {
 
   async function whatIf() {
     if (!WHAT_IF[kind]) return
-    fill(what, h('p', { class: 'hint' }, 'Reading the traffic of the last days…'))
+    fill(what, h('h2', null, 'What would break'), h('p', { class: 'hint' }, 'Reading the traffic of the last week…'))
     try {
-      fill(what, impactOf(await get(href('/v1/what-if', { [WHAT_IF[kind][1]]: name }))))
+      fill(what, h('h2', null, 'What would break'), impactOf(await get(href('/v1/what-if', { [WHAT_IF[kind][1]]: name }))))
     } catch (error) {
-      fill(what, h('p', { class: 'failure', role: 'alert' }, failureText('who would break', error)))
+      fill(what, h('h2', null, 'What would break'), h('p', { class: 'failure', role: 'alert' }, failureText('who would break', error)))
     }
   }
 
@@ -149,13 +149,14 @@ let lastRange = ''
 /** Who would break, by the traffic of the last week: the sentence, then callers and routes. @param {import('../shapes').Impact} impact */
 function impactOf(impact) {
   const shares = (/** @type {string} */ label, /** @type {import('../shapes').Share[]} */ rows) => (rows.length === 0 ? null : table({
-    caption: label, showCaption: true, rows: rows.slice(0, 20),
+    caption: label, rows: rows.slice(0, 20),
     columns: [{ key: 'name', label: label.replace(/s$/, '') }, { key: 'requests_per_day', label: 'Requests', unit: 'a day', numeric: true }, { key: 'last_at', label: 'Last', type: 'timestamp' }],
   }))
-  return h('section', { class: 'panel', 'aria-label': 'What would break' },
-    h('p', null, h('b', null, hostile(impact.sentence))),
+  return [
+    h('p', null, hostile(impact.sentence)),
     h('p', { class: 'hint' }, `From what was served from ${when(impact.from)} to ${when(impact.to)}. Nothing was changed.${impact.refused_already_per_day > 0 ? ` Refused already: ${full(impact.refused_already_per_day)} a day.` : ''}`),
-    shares('Callers', impact.callers), shares('Routes', impact.routes))
+    shares('Callers', impact.callers), shares('Routes', impact.routes),
+  ]
 }
 
 /** @param {Entity} found */
