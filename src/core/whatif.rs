@@ -121,7 +121,8 @@ fn is_known(change: &Change, directory: &Directory, at: i64, tenants: &TenantSco
         Change::DropScope(scope) => {
             *tenants == TenantScope::All && directory.routes().any(|route| needs(&route, scope))
         }
-        Change::DisablePrincipal(_) | Change::RevokeKey(_) | Change::SuspendTenant(_) => {
+        Change::SuspendTenant(id) => directory.find_tenant(id).is_some() && tenants.covers(Some(id)),
+        Change::DisablePrincipal(_) | Change::RevokeKey(_) => {
             owner(change, directory, at).is_some_and(|tenant| tenants.covers(Some(tenant)))
         }
     }
@@ -132,14 +133,14 @@ fn is_foreign(change: &Change, directory: &Directory, at: i64, tenants: &TenantS
     owner(change, directory, at).is_some_and(|tenant| !tenants.covers(Some(tenant)))
 }
 
-/// Whose it is by the directory; `None` for what the directory does not know, and for a scope, which is everybody's.
+/// Whose it is by the directory, a tenant its own; `None` for what the directory does not know, and for a scope, which is everybody's.
 fn owner<'a>(change: &'a Change, directory: &'a Directory, at: i64) -> Option<&'a str> {
     match change {
         Change::DisablePrincipal(id) => {
             directory.find_principal(id).map(|principal| directory.principal(principal, at).tenant_id)
         }
         Change::RevokeKey(id) => directory.find_key(id).map(|key| directory.key_at(key, at).tenant_id),
-        Change::SuspendTenant(id) => directory.find_tenant(id).map(|_| id.as_str()),
+        Change::SuspendTenant(id) => Some(id),
         Change::DropScope(_) => None,
     }
 }
