@@ -15,6 +15,7 @@ mod audit;
 pub mod audited;
 pub mod authorized;
 mod bridge;
+mod bundle;
 mod catalog;
 mod dashboard;
 mod describe;
@@ -40,6 +41,7 @@ mod session;
 mod sql;
 pub mod table;
 pub mod tls;
+mod what_if;
 mod wire;
 
 use std::net::{SocketAddr, TcpListener};

@@ -24,7 +24,6 @@ use super::log;
 use super::read::{select, session_over};
 use super::table::Table;
 
-
 /// The figures of a lake.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct LakeReport {

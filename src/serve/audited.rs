@@ -217,7 +217,7 @@ fn action_of(method: &Method, path: &str) -> Action {
     match rest.split('/').next().unwrap_or_default() {
         "sql" => Action::Query,
         "reports" => Action::Report,
-        "diagnose" | "what-if" | "forecast" | "explain" => Action::Diagnose,
+        "diagnose" | "bundle" | "what-if" | "forecast" | "explain" => Action::Diagnose,
         "exports" if reads && rest.split('/').count() <= 2 => Action::ReadAudit,
         "exports" => Action::Export,
         "audit" => Action::ReadAudit,

@@ -4,7 +4,9 @@ mod dashboard;
 mod formats;
 mod guards;
 mod nouns;
+mod panels;
 mod records;
+mod thought;
 
 use std::path::Path;
 use std::sync::Arc;
