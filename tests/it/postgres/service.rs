@@ -171,6 +171,7 @@ async fn a_token_is_a_password_that_sees_its_tenant_and_what_it_asks_is_on_recor
     wait_for("revocation", || (!service.output(&ours, &["select 1"]).status.success()).then_some(()));
     assert!(revoked.elapsed().as_secs() < 10, "{:?}", revoked.elapsed());
     writeln!(keyboard, "select 43;").unwrap();
+    drop(keyboard);
     let ended = open.wait_with_output().unwrap();
     assert!(told(&ended).contains("was revoked or has ended") && screen.next().is_none(), "{}", told(&ended));
     assert_eq!(service.ask(&all, &["select 1"]).trim(), "1");
