@@ -327,14 +327,13 @@ async fn what_was_asked_before_the_port_closes_is_still_answered() {
     let (asked, mut questions) = mpsc::unbounded_channel();
     let (_folder, listener) = serve(Arc::new(Watched { asked: Some(asked), ..Watched::default() })).await;
     let port = listener.address().port();
-    let slow = "select count(*) from events a, events b where a.path < b.path";
-    let waiting = tokio::task::spawn_blocking(move || psql_at(port, "", &[slow, "select 1"]).output().unwrap());
+    let question = "select count(*) from events a, events b where a.path < b.path";
+    let waiting = tokio::task::spawn_blocking(move || psql_at(port, "", &[question]).output().unwrap());
     questions.recv().await.unwrap();
     tokio::task::spawn_blocking(move || drop(listener)).await.unwrap();
     let answer = waiting.await.unwrap();
     let count = String::from_utf8_lossy(&answer.stdout).trim().parse::<u64>();
     assert!(count.is_ok_and(|count| count > 1), "{}", told(&answer));
-    assert!(!answer.status.success(), "the second question came too late");
     assert!(!psql_at(port, "", &["select 1"]).output().unwrap().status.success());
 }
 
