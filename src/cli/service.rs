@@ -144,15 +144,16 @@ pub(super) fn source(config: &Config, lake: &Lake) -> StartSource {
 
 /// Says so when several processes read and each detects by itself.
 async fn look_for_others(kafka: Kafka) {
-    let Ok(onlooker) = Onlooker::new(&kafka).map(Arc::new) else { return }; // the source says why
     let mut known = 1;
     let mut looks = interval(LOOK_FOR_OTHERS);
     // The first comes at once, when the group is still forming.
     looks.tick().await;
     loop {
         looks.tick().await;
-        let asked = Arc::clone(&onlooker);
-        let members = spawn_blocking(move || asked.members()).await.ok().flatten().unwrap_or(known);
+        let kafka = kafka.clone();
+        // A client for each question: one that is kept would have to be heard all the time.
+        let asked = spawn_blocking(move || Onlooker::new(&kafka).ok()?.members());
+        let members = asked.await.ok().flatten().unwrap_or(known);
         if members > 1 && members != known {
             signals::JudgedInParts { members }.emit();
         }

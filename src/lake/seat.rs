@@ -66,19 +66,19 @@ impl Lake {
     /// # Errors
     /// When a table cannot be written.
     pub async fn take_seat(&self, seen: Option<Turn>, mark: Mark) -> Result<Option<Seat>, LakeError> {
-        if !self.take_guard(TableName::Findings, TURN, Some(seen), mark).await? {
+        if !self.take_guard(TableName::Findings, TURN, |stored| stored == seen, mark).await? {
             return Ok(None);
         }
-        self.take_guard(TableName::Incidents, GUARD, None, mark).await?;
+        self.take_guard(TableName::Incidents, GUARD, |_| true, mark).await?;
         Ok(Some(Seat { lake: self.clone(), mark }))
     }
 
-    /// Sets a guard to `mark`'s, from `seen` or from whatever it is.
+    /// Makes a guard `mark`'s, unless it is in a state from which it may not be taken.
     async fn take_guard(
         &self,
         name: TableName,
         guard: &str,
-        seen: Option<Option<Turn>>,
+        may_take: impl Fn(Option<Turn>) -> bool,
         mark: Mark,
     ) -> Result<bool, LakeError> {
         let mut tries = 0;
@@ -88,7 +88,7 @@ impl Lake {
             if stored.is_some_and(|turn| turn.is_of(mark)) {
                 return Ok(true); // by the try whose answer was lost
             }
-            if seen.is_some_and(|seen| seen != stored) {
+            if !may_take(stored) {
                 return Ok(false);
             }
             let turn = Transaction::new(guard, Turn::after(stored, mark).0);

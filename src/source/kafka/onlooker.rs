@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use claviger_core::config::Kafka;
 use claviger_core::offsets::{Offset, Stream};
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use super::{SourceError, settings};
@@ -29,6 +30,8 @@ impl Onlooker {
         config.remove("group.instance.id");
         // Nobody would take the figures away.
         config.set("statistics.interval.ms", "0");
+        // A broker that is away is the source's to report; here it is an answer that does not come.
+        config.set_log_level(RDKafkaLogLevel::Critical);
         let client = config.create().map_err(|error| SourceError::Options { reason: error.to_string() })?;
         Ok(Self { client, group: kafka.group.clone(), topics: kafka.topics.clone() })
     }
