@@ -19,6 +19,7 @@ mod courier;
 mod email;
 mod http;
 mod kafka;
+mod seated;
 mod signals;
 mod sinks;
 mod smtp;
@@ -26,5 +27,6 @@ mod store;
 
 pub use book::{ActError, IncidentBook, Told};
 pub use courier::Courier;
+pub use seated::SeatedEvents;
 pub use sinks::{SinkError, Sinks};
 pub use store::{EventStore, Events, LakeEvents, MemoryEvents};

@@ -14,6 +14,8 @@ mod forecast;
 mod formats;
 mod identity;
 mod incidents;
+mod ingest;
+mod judge;
 mod known;
 mod query;
 mod recording;

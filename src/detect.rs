@@ -5,22 +5,37 @@
 //! `entity_minutes` (`past.rs`) before the source begins, from the very rows whose positions the source then resumes at.
 //!
 //! One process sees the traffic of the partitions it holds. Where several share a group, a key's traffic is spread over
-//! them and each judges its part.
+//! them and each judges its part: there the processes that read leave detection to one that follows the lake.
+//!
+//! Decision (2026-11): that one process follows the lake ([`follow`]) and is not one of many that share out the entities
+//! over a Kafka topic. Detectors judge an entity against the others (the pace of its tenant, seasons, compound theft, what
+//! explains the failures of all), so that parts split by entity do not add up to the findings of one process; and the lake
+//! holds every row once whatever dies, which a topic between two services would have to be made to do. It costs a commit
+//! interval of delay, and the engine's million keys are the limit of one machine either way.
 
+mod follow;
+mod logs;
 mod past;
+mod seat;
 mod shown;
 
 use std::time::Duration;
 
+use arrow::array::RecordBatch;
 use arrow::compute::max;
+use arrow::error::ArrowError;
 use chrono::Utc;
 use claviger_core::detect::{Finding, Streams, Watch};
 use claviger_core::event::{Column, Events};
+use claviger_core::lake::Place;
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 
-pub use past::remember;
+pub use follow::{Follower, Ground};
+pub use logs::Logs;
+pub use past::{remember, remember_at};
+pub use seat::wait_for_seat;
 pub use shown::{Show, Showing};
 
 use crate::pipeline::{AnyFault, Panicked, any};
@@ -41,6 +56,9 @@ pub struct Found {
     pub findings: Vec<Finding>,
     /// UTC microseconds; `None` before the first row.
     pub watermark_us: Option<i64>,
+    /// With these findings everything before this place of the lake has been told. Said now and then, by whoever follows
+    /// the lake.
+    pub judged: Option<Place>,
 }
 
 /// The engine and its clock.
@@ -56,30 +74,48 @@ impl Engine {
         Self { watch, streams: Streams::new(i64::try_from(IDLE.as_micros()).unwrap_or(i64::MAX)) }
     }
 
-    fn look_at(&mut self, show: Option<Show>, now_us: i64) -> Result<Found, arrow::error::ArrowError> {
+    /// Claims that need no minute to end.
+    fn look_at_events(&mut self, events: &Events) -> Vec<Finding> {
+        self.watch.observe_events(events)
+    }
+
+    fn look_at_minutes(&mut self, minutes: &RecordBatch) -> Result<(), ArrowError> {
+        self.watch.observe(minutes)
+    }
+
+    /// A stream has come to `event_us`. Until it shows rows or is idle, 0: nothing is known of how far it has come.
+    fn moved(&mut self, stream: &str, event_us: i64, now_us: i64) {
+        self.streams.observe(stream, event_us, now_us);
+    }
+
+    /// Closes what the streams have passed.
+    fn close(&mut self, now_us: i64) -> Found {
+        let watermark_us = self.streams.watermark_us(now_us).filter(|&at| at > 0);
+        let findings = watermark_us.map(|watermark_us| self.watch.advance(watermark_us)).unwrap_or_default();
+        Found { findings, watermark_us, judged: None }
+    }
+
+    fn look_at(&mut self, show: Option<Show>, now_us: i64) -> Result<Found, ArrowError> {
         let mut findings = Vec::new();
         match show {
             Some(Show::Rows { streams, events, minutes }) => {
                 let latest_us = latest(&events);
                 for stream in streams {
-                    self.streams.observe(&stream.to_string(), latest_us, now_us);
+                    self.moved(&stream.to_string(), latest_us, now_us);
                 }
-                findings.extend(self.watch.observe_events(&events));
-                self.watch.observe(&minutes)?;
+                findings.extend(self.look_at_events(&events));
+                self.look_at_minutes(&minutes)?;
             }
-            // Until it shows rows or is idle, nothing is known of how far it has come.
             Some(Show::Begun(streams)) => {
-                streams.iter().for_each(|stream| self.streams.observe(&stream.to_string(), 0, now_us));
+                streams.iter().for_each(|stream| self.moved(&stream.to_string(), 0, now_us));
             }
             Some(Show::Rejects(_)) => {}
             Some(Show::Gone(streams)) => streams.iter().for_each(|stream| self.streams.forget(&stream.to_string())),
             None => {}
         }
-        let watermark_us = self.streams.watermark_us(now_us).filter(|&at| at > 0);
-        if let Some(watermark_us) = watermark_us {
-            findings.extend(self.watch.advance(watermark_us));
-        }
-        Ok(Found { findings, watermark_us })
+        let closed = self.close(now_us);
+        findings.extend(closed.findings);
+        Ok(Found { findings, ..closed })
     }
 }
 

@@ -96,8 +96,8 @@ pub struct Parts<R, S, D> {
     pub directory: watch::Receiver<Arc<D>>,
     pub sink: S,
     /// Stages that end by themselves once the flow has ended: detection, delivery.
-    pub behind: Vec<(&'static str, BoxFuture<'static, Result<(), AnyFault>>)>,
-    pub beside: Vec<(&'static str, BoxFuture<'static, Result<(), AnyFault>>)>,
+    pub behind: Named,
+    pub beside: Named,
     pub health: Arc<Health>,
 }
 
@@ -121,16 +121,44 @@ where
     let source =
         (parts.source)(raw_in, reactions_out).map_err(|fault| StageError::Failed { stage: "source", fault })?;
     let stop_source = source.stop;
-
     let mut flow = Stages::default();
     let health = parts.health;
     flow.spawn("refine", stages::refine(raw_out, refined_in, parts.directory, parts.refiners, Arc::clone(&health)));
     flow.spawn("lake", stages::store(refined_out, parts.sink, reactions_in, health));
     flow.spawn_blocking("source", source.join);
     parts.behind.into_iter().for_each(|(name, stage)| flow.spawn(name, stage));
-    let mut beside = Stages::default();
-    parts.beside.into_iter().for_each(|(name, stage)| beside.spawn(name, stage));
+    attend(flow, parts.beside, limits, stop, || stop_source.ask()).await
+}
 
+/// Stages with their names.
+pub type Named = Vec<(&'static str, BoxFuture<'static, Result<(), AnyFault>>)>;
+
+/// Runs stages that have no source of ours before them: until `stop`, or until one fails. They end by themselves once
+/// `ask` was called; what runs `beside` them ends with them.
+///
+/// # Errors
+/// As for [`run`].
+pub async fn run_stages(
+    stages: Named,
+    beside: Named,
+    limits: &config::Pipeline,
+    stop: impl Future<Output = ()>,
+    ask: impl Fn(),
+) -> Result<(), StageError> {
+    let mut flow = Stages::default();
+    stages.into_iter().for_each(|(name, stage)| flow.spawn(name, stage));
+    attend(flow, beside, limits, stop, ask).await
+}
+
+async fn attend(
+    mut flow: Stages,
+    parts: Named,
+    limits: &config::Pipeline,
+    stop: impl Future<Output = ()>,
+    ask: impl Fn(),
+) -> Result<(), StageError> {
+    let mut beside = Stages::default();
+    parts.into_iter().for_each(|(name, stage)| beside.spawn(name, stage));
     tokio::pin!(stop);
     let mut result = Ok(());
     let mut deadline = None;
@@ -146,7 +174,7 @@ where
             }
         };
         result = result.and(ended);
-        stop_source.ask();
+        ask();
         deadline.get_or_insert_with(|| Instant::now() + limits.shutdown_limit_ms.duration());
     }
     beside.tasks.shutdown().await;

@@ -23,6 +23,9 @@ macro_rules! metrics {
             metrics::describe_gauge!(PAUSED, "1 while reading is paused because the pipeline is full");
             metrics::describe_gauge!(WATCHED_ENTITIES, "keys, sources, tenants, routes and gateways under watch");
             metrics::describe_gauge!(WATCHED_BYTES, "memory of the detection engine, bytes");
+            metrics::describe_gauge!(JUDGES, "1 in the process that judges the lake, 0 in one that stands by");
+            metrics::describe_gauge!(BEHIND_VERSIONS, "commits of the lake that wait to be judged");
+            metrics::describe_gauge!(BEHIND_SECONDS, "age of the last judged commit while others wait, else 0");
             metrics::describe_gauge!(EVENT_TIME, "how far event time has come, seconds since 1970");
         }
     };
@@ -32,6 +35,9 @@ const PARTITIONS: &str = "claviger_source_assigned_partitions";
 const PAUSED: &str = "claviger_source_paused";
 const WATCHED_ENTITIES: &str = "claviger_detect_watched_entities";
 const WATCHED_BYTES: &str = "claviger_detect_state_bytes";
+const JUDGES: &str = "claviger_detect_judges";
+const BEHIND_VERSIONS: &str = "claviger_detect_behind_versions";
+const BEHIND_SECONDS: &str = "claviger_detect_behind_seconds";
 const EVENT_TIME: &str = "claviger_detect_event_time_seconds";
 
 metrics! {
@@ -54,6 +60,7 @@ metrics! {
     LATE_ROWS "claviger_detect_late_rows_total" "rows of minutes that were closed already"
     UNWATCHED "claviger_detect_unwatched_minutes_total" "minutes of entities that were not watched: there were too many"
     SUPPRESSED "claviger_detect_suppressed_findings_total" "claims about allowed entities, counted and not told"
+    LAKE_AWAY "claviger_detect_lake_errors_total" "times the lake could not be followed at once"
     AUDIT_RECORDS "claviger_audit_records_total" "accesses put on record"
     AUDIT_LOST "claviger_audit_lost_records_total" "accesses that could not be put on record: alert on any"
     AUDIT_FAILURES "claviger_audit_failures_total" "commits and digests of the audit log that failed: alert when it grows"
@@ -373,6 +380,73 @@ impl Watched {
         if let Some(watermark_us) = self.watermark_us {
             gauge!(EVENT_TIME).set(std::time::Duration::from_micros(watermark_us.unsigned_abs()).as_secs_f64());
         }
+    }
+}
+
+/// This process judges from now on.
+pub(crate) struct SeatTaken {
+    pub(crate) waited: Duration,
+}
+
+impl SeatTaken {
+    pub(crate) fn emit(&self) {
+        gauge!(JUDGES).set(1.0);
+        tracing::info!(waited_ms = millis(self.waited), "this process judges the lake");
+    }
+}
+
+/// Another process judges.
+pub(crate) struct StandsBy {
+    pub(crate) patience: Duration,
+}
+
+impl StandsBy {
+    pub(crate) fn emit(&self) {
+        gauge!(JUDGES).set(0.0);
+        let patience_ms = millis(self.patience);
+        tracing::info!(patience_ms, "another process judges the lake: standing by, to take over when it is gone");
+    }
+}
+
+/// The lake does not answer. Said at each try, and repeated lines are left out.
+pub(crate) struct LakeAway<'a> {
+    pub(crate) error: &'a dyn Fault,
+}
+
+impl LakeAway<'_> {
+    pub(crate) fn emit(&self) {
+        counter!(LAKE_AWAY).increment(1);
+        let (error, hint) = (self.error, self.error.hint());
+        let reason = error.source().map(ToString::to_string).unwrap_or_default();
+        tracing::warn!(%error, reason, hint, "detection waits for the lake; nothing is lost");
+    }
+}
+
+/// How far detection is behind the lake.
+pub(crate) struct Behind {
+    pub(crate) versions: u64,
+    pub(crate) since_us: i64,
+}
+
+impl Behind {
+    pub(crate) fn emit(&self) {
+        gauge!(BEHIND_VERSIONS).set(count(usize::try_from(self.versions).unwrap_or(usize::MAX)));
+        gauge!(BEHIND_SECONDS).set(Duration::from_micros(self.since_us.max(0).unsigned_abs()).as_secs_f64());
+    }
+}
+
+/// Several processes detect, each in its own partitions.
+pub(crate) struct JudgedInParts {
+    pub(crate) members: usize,
+}
+
+impl JudgedInParts {
+    pub(crate) fn emit(&self) {
+        tracing::warn!(
+            members = self.members,
+            "each process of the group judges only the traffic of its own partitions: a key whose traffic is spread over \
+             them is judged in parts. Run them with `--role ingest`, and one more with `--role detect`"
+        );
     }
 }
 

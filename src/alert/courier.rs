@@ -15,6 +15,7 @@ use super::signals;
 use super::sinks::Sinks;
 use super::store::{EventStore, Events};
 use crate::detect::Found;
+use crate::lake::Tenure;
 use crate::pipeline::AnyFault;
 
 /// Rows are stored at most so often: each time is a commit.
@@ -43,6 +44,8 @@ pub struct Courier<S> {
     /// What is being stored.
     in_store: Events,
     store_after: Instant,
+    /// Of a process that could be overtaken by another: it tells nobody anything when it is not sure of its seat.
+    tenure: Option<Arc<Tenure>>,
 }
 
 fn now_us() -> i64 {
@@ -54,7 +57,24 @@ impl<S: EventStore> Courier<S> {
     ///
     /// # Errors
     /// The store cannot be read: starting without it would tell everybody of everything again.
-    pub async fn start(plan: &AlertPlan, sinks: Sinks, mut store: S) -> Result<Self, AnyFault> {
+    pub async fn start(plan: &AlertPlan, sinks: Sinks, store: S) -> Result<Self, AnyFault> {
+        Self::start_in(plan, sinks, store, None).await
+    }
+
+    /// As [`Courier::start`], in a process that has the seat of the one that judges for as long as it is sure of it.
+    ///
+    /// # Errors
+    /// As for [`Courier::start`].
+    pub async fn start_seated(plan: &AlertPlan, sinks: Sinks, store: S, tenure: Arc<Tenure>) -> Result<Self, AnyFault> {
+        Self::start_in(plan, sinks, store, Some(tenure)).await
+    }
+
+    async fn start_in(
+        plan: &AlertPlan,
+        sinks: Sinks,
+        mut store: S,
+        tenure: Option<Arc<Tenure>>,
+    ) -> Result<Self, AnyFault> {
         let mut events = store.load().await?;
         events.sort_by_key(|event| event.sequence);
         let stored_findings = store.known_findings().await?.into_iter().collect();
@@ -73,6 +93,7 @@ impl<S: EventStore> Courier<S> {
             hearing: JoinSet::new(),
             in_store: Events::default(),
             store_after: Instant::now(),
+            tenure,
         };
         courier.carry_out(actions);
         Ok(courier)
@@ -108,7 +129,8 @@ impl<S: EventStore> Courier<S> {
     }
 
     async fn drain(&mut self) {
-        while !self.sends.is_empty() || self.rows_waiting() > 0 {
+        let is_lost = |tenure: &Option<Arc<Tenure>>| tenure.as_ref().is_some_and(|tenure| tenure.is_lost());
+        while !is_lost(&self.tenure) && (!self.sends.is_empty() || self.rows_waiting() > 0) {
             self.store_if_due();
             let store_after = self.store_after;
             tokio::select! {
@@ -120,7 +142,8 @@ impl<S: EventStore> Courier<S> {
     }
 
     fn rows_waiting(&self) -> usize {
-        let count = |events: &Events| events.incidents.len() + events.findings.len();
+        let count =
+            |events: &Events| events.incidents.len() + events.findings.len() + usize::from(events.judged.is_some());
         count(&self.pending) + count(&self.in_store)
     }
 
@@ -136,10 +159,11 @@ impl<S: EventStore> Courier<S> {
         if stores { wake_at.min(self.store_after.max(now)) } else { wake_at }
     }
 
-    fn take_in(&mut self, Found { findings, watermark_us }: &Found) {
+    fn take_in(&mut self, Found { findings, watermark_us, judged }: &Found) {
         let fresh = findings.iter().map(Claim::of);
         let fresh = fresh.filter(|claim| self.stored_findings.insert((claim.to_us, claim.finding.clone())));
         self.pending.findings.extend(fresh);
+        self.pending.judged = judged.or(self.pending.judged);
         let events = self.desk.observe(findings);
         self.enter(events);
         if let Some(watermark_us) = *watermark_us {
@@ -190,6 +214,12 @@ impl<S: EventStore> Courier<S> {
             self.sends.spawn(async move { (attempt, Answer::Refused { reason }) });
             return;
         };
+        if self.tenure.as_ref().is_some_and(|tenure| !tenure.is_sure()) {
+            let reason = "another process may be judging by now".to_owned();
+            let retry_after_us = Some(UNSURE_WAIT_US);
+            self.sends.spawn(async move { (attempt, Answer::Busy { retry_after_us, reason }) });
+            return;
+        }
         let sinks = Arc::clone(&self.sinks);
         self.sends.spawn(async move { (attempt, sinks.deliver(&destination, &notice).await) });
     }
@@ -250,6 +280,9 @@ impl<S: EventStore> Courier<S> {
         }
     }
 }
+
+/// Until it is looked again whether this process still judges.
+const UNSURE_WAIT_US: i64 = 1_000_000;
 
 /// As long as the desk remembers what it judged.
 const FINDINGS_REMEMBERED_US: i64 = 8 * 86_400_000_000;

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use claviger_core::alert::{Claim, IncidentEvent};
+use claviger_core::lake::Place;
 
 use crate::lake::{IncidentTable, Lake};
 use crate::pipeline::{AnyFault, any};
@@ -15,12 +16,14 @@ pub struct Events {
     pub findings: Vec<Claim>,
     /// Names the batch, the same for every try; grows from batch to batch.
     pub stamp_us: i64,
+    /// With these everything is stored that was found before this place of the lake.
+    pub judged: Option<Place>,
 }
 
 impl Events {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.incidents.is_empty() && self.findings.is_empty()
+        self.incidents.is_empty() && self.findings.is_empty() && self.judged.is_none()
     }
 }
 

@@ -1,4 +1,4 @@
-//! `claviger run`: Kafka to the lake, until a signal stops it.
+//! `claviger run`: Kafka to the lake, until a signal stops it. All in one process, or a part of it.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -22,16 +22,24 @@ use crate::serve::{Entrance, Server};
 #[command(after_help = "Examples:
   claviger run --config claviger.toml
   CLAVIGER__KAFKA__OPTIONS__SASL_PASSWORD=... claviger run --config claviger.toml
+  claviger run --config claviger.toml --role ingest    # as many as there are partitions, one configuration for all
+  claviger run --config claviger.toml --role detect    # one; a second one stands by
+  claviger run --config claviger.toml --role serve     # as many as there are readers
 
+More than one process with role `all` in a group judges a key in parts: use the roles instead (docs/deploy/roles.md).
 SIGTERM or SIGINT commits what was read and leaves the group. Liveness, readiness and metrics are at
 /live, /ready and /metrics of `serve.address`; `serve.postgres_address` is for psql, drivers and Grafana. All options: claviger check-config --defaults")]
 pub(super) struct RunArguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// What this process does: everything, or only the API and the dashboard over a lake that others fill
+    /// What this process does of what a service does
     #[arg(long, value_enum, default_value_t = Role::All)]
     role: Role,
+    /// With role `detect`, when the lake no longer holds what was to be judged: learn what it holds as past, and judge what
+    /// comes from now on
+    #[arg(long)]
+    skip_unjudged: bool,
     /// A proxy before the service speaks TLS, so that others may reach it in the clear; they still need a token
     #[arg(long)]
     insecure_behind_proxy: bool,
@@ -39,7 +47,13 @@ pub(super) struct RunArguments {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Role {
+    /// Everything, in one process: findings within a second
     All,
+    /// Kafka to the lake, and no more: no detection, no alerts, no API
+    Ingest,
+    /// Detection and alerts over the lake that ingesters fill, and the API; one process judges, others stand by
+    Detect,
+    /// The API and the dashboard over a lake that others fill
     Serve,
 }
 
@@ -75,15 +89,22 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
             server.open(api)?;
             Ok(server)
         };
-        if arguments.role == Role::Serve {
-            let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
-            let recording = Recording::begin(&config, &lake).await?;
-            let api = Rooms::of(&config, pepper).api(lake, refresher.subscribe(), &recording, None)?;
-            let server = open(api)?;
-            at_rest(refresher, &health, recording.exports.clone(), stop).await;
-            return recording.close(server, config.pipeline.shutdown_limit_ms).await;
+        match arguments.role {
+            Role::All => serve(&config, pepper, refresher, health, open, |sink| sink, |events| events, stop).await,
+            Role::Ingest => super::ingest::ingest(&config, &pepper, refresher, health, stop).await,
+            Role::Detect => {
+                let skip_unjudged = arguments.skip_unjudged;
+                super::judge::judge(config.clone(), pepper, refresher, health, open, skip_unjudged, stop).await
+            }
+            Role::Serve => {
+                let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
+                let recording = Recording::begin(&config, &lake).await?;
+                let api = Rooms::of(&config, pepper).api(lake, refresher.subscribe(), &recording, None)?;
+                let server = open(api)?;
+                at_rest(refresher, &health, recording.exports.clone(), stop).await;
+                recording.close(server, config.pipeline.shutdown_limit_ms).await
+            }
         }
-        serve(&config, pepper, refresher, health, open, |sink| sink, |events| events, stop).await
     });
     // A stage that did not end in time may still hold a thread: the process does not wait for it.
     runtime.shutdown_timeout(Duration::from_secs(1));

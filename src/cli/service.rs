@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use claviger_core::config::{Config, Lake as LakeConfig, Millis};
+use claviger_core::config::{Config, Kafka, Lake as LakeConfig, Millis};
 use claviger_core::detect::Watch;
 use claviger_core::identity::Directory;
 use claviger_core::ingest::Protocol;
@@ -15,6 +16,8 @@ use claviger_core::secret::Pepper;
 use futures::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::interval;
 
 use super::Failure;
 use super::recording::Recording;
@@ -25,17 +28,20 @@ use crate::identity::Refresher;
 use crate::lake::{FileLimits, Lake, Maintenance, Writer, WriterOptions, maintain};
 use crate::overview::{self, LiveBoard};
 use crate::pipeline::{
-    self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, StageError, any, record_history,
+    self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, StageError, StartSource, any, record_history,
 };
 use crate::serve::Server;
 use crate::serve::api::Api;
 use crate::serve::health::Health;
-use crate::source::kafka::KafkaSource;
+use crate::signals;
+use crate::source::kafka::{KafkaSource, Onlooker};
 
 /// Batches that may wait for each table's encoder; the queue before the lake is the place to wait.
 pub(super) const BATCHES_WAITING: usize = 4;
 /// Looks of detection that may wait for the courier.
-const FOUND_WAITING: usize = 64;
+pub(super) const FOUND_WAITING: usize = 64;
+/// How often it is looked who else is in the group.
+const LOOK_FOR_OTHERS: Duration = Duration::from_secs(30);
 
 /// Reads until `stop`. `open` is given what the API asks, once there is a lake, and gives back what listens;
 /// `before_lake` may put something before the lake, and `before_events` before the table of incidents.
@@ -74,13 +80,7 @@ async fn flow<S: Sink + Sync, E: EventStore>(
     before_events: impl FnOnce(LakeEvents) -> E,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
-    let geography = crate::geography::load(&config.geography)?;
-    geography.blind_spots().iter().for_each(|gap| tracing::info!("{gap}"));
-    let refine_options = || {
-        let mut options = config.refine_options(pepper.clone());
-        options.geography = Arc::clone(&geography);
-        options
-    };
+    let refiners = refiners(config, &pepper)?;
     let watch = Box::new(Watch::new(config.detect.options()));
     let mut stop = std::pin::pin!(stop);
     let (watch, _rows) = tokio::select! {
@@ -105,29 +105,23 @@ async fn flow<S: Sink + Sync, E: EventStore>(
     let (found_in, found_out) = mpsc::channel(FOUND_WAITING);
     let (board_in, board_out) = mpsc::channel(detect::WAITING_MAX);
 
-    let (writer, signals) = Writer::start(&lake, writer_options(config)).await?;
+    let (writer, said) = Writer::start(&lake, writer_options(config)).await?;
     let maintenance = maintain(lake.clone(), maintenance_options(&config.lake));
     let directory = refresher.subscribe();
     let history = Box::pin(record_history(lake.clone(), refresher.subscribe()));
-    let sink = before_lake(LakeSink::new(lake.clone(), writer, signals));
+    let sink = before_lake(LakeSink::new(lake.clone(), writer, said));
     let mut beside: Vec<(_, BoxFuture<'static, Result<(), AnyFault>>)> = vec![
         ("identity", Box::pin(endless(refresher.run()))),
         ("identity history", history),
         ("maintenance", Box::pin(endless(maintenance))),
+        ("group", Box::pin(endless(look_for_others(config.kafka.clone())))),
     ];
     if let Some(exports) = exports {
         beside.push(("exports", Box::pin(endless(exports.work()))));
     }
     let parts = Parts::<Refiner, Showing<S>, Directory> {
-        source: {
-            let kafka = config.kafka.clone();
-            let positions = Arc::new(LakePositions::new(lake.clone(), kafka.start, Handle::current()));
-            Box::new(move |events, reactions| {
-                let source = KafkaSource::start(&kafka, positions, events, reactions);
-                source.map(RunningSource::from).map_err(any)
-            })
-        },
-        refiners: (0..refine_threads(config)).map(|_| Refiner::new(refine_options())).collect(),
+        source: source(config, &lake),
+        refiners,
         directory,
         sink: Showing::new(sink, lake, vec![shows_in, board_in]),
         behind: vec![
@@ -139,6 +133,47 @@ async fn flow<S: Sink + Sync, E: EventStore>(
         health,
     };
     pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from)
+}
+
+/// As many as there are threads to refine with.
+pub(super) fn refiners(config: &Config, pepper: &Pepper) -> Result<Vec<Refiner>, Failure> {
+    let geography = crate::geography::load(&config.geography)?;
+    geography.blind_spots().iter().for_each(|gap| tracing::info!("{gap}"));
+    let options = || {
+        let mut options = config.refine_options(pepper.clone());
+        options.geography = Arc::clone(&geography);
+        options
+    };
+    Ok((0..refine_threads(config)).map(|_| Refiner::new(options())).collect())
+}
+
+/// Kafka, from where the lake ends.
+pub(super) fn source(config: &Config, lake: &Lake) -> StartSource {
+    let kafka = config.kafka.clone();
+    let positions = Arc::new(LakePositions::new(lake.clone(), kafka.start, Handle::current()));
+    Box::new(move |events, reactions| {
+        let source = KafkaSource::start(&kafka, positions, events, reactions);
+        source.map(RunningSource::from).map_err(any)
+    })
+}
+
+/// Says so when several processes read and each detects by itself.
+async fn look_for_others(kafka: Kafka) {
+    let mut known = 1;
+    let mut looks = interval(LOOK_FOR_OTHERS);
+    // The first comes at once, when the group is still forming.
+    looks.tick().await;
+    loop {
+        looks.tick().await;
+        let kafka = kafka.clone();
+        // A client for each question: one that is kept would have to be heard all the time.
+        let asked = spawn_blocking(move || Onlooker::new(&kafka).ok()?.members());
+        let members = asked.await.ok().flatten().unwrap_or(known);
+        if members > 1 && members != known {
+            signals::JudgedInParts { members }.emit();
+        }
+        known = members;
+    }
 }
 
 /// Work that mends its own failures, and ends only with the flow.
@@ -154,7 +189,7 @@ fn refine_threads(config: &Config) -> usize {
     }
 }
 
-fn writer_options(config: &Config) -> WriterOptions {
+pub(super) fn writer_options(config: &Config) -> WriterOptions {
     let protocol = Protocol {
         commit_interval_us: micros(config.lake.commit_interval_ms),
         seal_rows: config.lake.commit_rows_max,
@@ -164,7 +199,7 @@ fn writer_options(config: &Config) -> WriterOptions {
     WriterOptions { protocol, files: FileLimits::default(), batches_waiting: BATCHES_WAITING, roll_up: minutes }
 }
 
-fn maintenance_options(lake: &LakeConfig) -> Maintenance {
+pub(super) fn maintenance_options(lake: &LakeConfig) -> Maintenance {
     Maintenance {
         interval: lake.maintenance_interval_ms.duration(),
         compaction: CompactionLimits {

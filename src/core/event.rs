@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     Array, ArrayRef, AsArray, DictionaryArray, Int16Array, Int32Array, Int64Array, RecordBatch, StringArray,
-    TimestampMicrosecondArray,
+    TimestampMicrosecondArray, new_null_array,
 };
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
@@ -250,6 +250,22 @@ impl Events {
             cast(found, &column.kind().arrow_type())
         });
         Ok(Self::of(columns.collect::<Result<_, _>>()?))
+    }
+
+    /// Rows read back from the lake of which only some columns were read, in the types of the schema; the others are null.
+    ///
+    /// # Errors
+    /// When a column is of another type than the schema's.
+    pub fn of_some(batch: &RecordBatch) -> Result<Self, ArrowError> {
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        for field in SCHEMA.fields() {
+            columns.push(match batch.column_by_name(field.name()) {
+                Some(found) => cast(found, field.data_type())?,
+                None => new_null_array(field.data_type(), batch.num_rows()),
+            });
+            fields.push(field.as_ref().clone().with_nullable(true));
+        }
+        RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map(Self)
     }
 
     /// The schema of a fully classified batch.

@@ -11,7 +11,10 @@
 
 mod compaction;
 mod conservation;
+mod level;
 mod runs;
+mod tail;
+mod turn;
 
 use std::cmp::Ordering;
 use std::sync::{Arc, LazyLock};
@@ -30,7 +33,10 @@ use crate::saved::SAVED_QUERY_SCHEMA;
 
 pub use compaction::{CompactionLimits, CompactionPlan, RowsChanged, StoredFile, assert_rows_kept, plan_compaction};
 pub use conservation::{Account, Breach, ConservationCheck};
+pub use level::Levels;
 pub use runs::{Run, ordered_runs};
+pub use tail::{LogCommit, NewFile, Place, Tail, TailError};
+pub use turn::{Mark, Turn, Waiting};
 
 /// Every table of the lake. The name is its folder under the lake's root, and its name in SQL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

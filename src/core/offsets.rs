@@ -32,6 +32,16 @@ impl Stream {
     pub fn app_id(&self, pipeline: &str) -> String {
         format!("claviger/{pipeline}/{}/{}/{}", self.cluster, self.topic, self.partition)
     }
+
+    /// The stream of an application id, whatever its pipeline; `None` for ids that name no stream.
+    #[must_use]
+    pub fn of_app_id(id: &str) -> Option<Self> {
+        let mut parts = id.strip_prefix("claviger/")?.splitn(3, '/');
+        let (_pipeline, cluster, rest) = (parts.next()?, parts.next()?, parts.next()?);
+        // A replayed file's name has slashes of its own.
+        let (topic, partition) = rest.rsplit_once('/')?;
+        Some(Self::new(cluster, topic, partition.parse().ok()?))
+    }
 }
 
 impl std::fmt::Display for Stream {
@@ -58,5 +68,20 @@ impl OffsetSpan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.begin >= self.end
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_is_found_again_by_its_application_id() {
+        for stream in [Stream::new("c-1", "access.logs", 7), Stream::new("file", "/var/log/gateway.json", 0)] {
+            assert_eq!(Stream::of_app_id(&stream.app_id("main")), Some(stream));
+        }
+        for id in ["claviger/main/findings", "compact/events", "claviger/main/c/t", "claviger/main/c/t/x"] {
+            assert_eq!(Stream::of_app_id(id), None, "{id}");
+        }
     }
 }

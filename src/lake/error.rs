@@ -1,7 +1,7 @@
 //! What can go wrong in the lake, as an operator would tell it apart.
 
 use claviger_core::fault::{Blame, Fault, Retry};
-use claviger_core::lake::{RowsChanged, TableName};
+use claviger_core::lake::{RowsChanged, TableName, TailError};
 use deltalake::DeltaTableError;
 
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +30,12 @@ pub enum LakeError {
     Unarrangeable { table: TableName, source: arrow::error::ArrowError },
     #[error("another writer moved the position of `{stream}` in table `{table}`")]
     Fenced { table: TableName, stream: String },
+    #[error("detection cannot follow the lake")]
+    Unfollowable { source: TailError },
+    #[error("file `{path}` of table `{table}` is gone before its rows were judged")]
+    FileGone { table: TableName, path: String },
+    #[error("another process judges this lake now")]
+    Superseded,
     #[error("compaction of table `{table}` would change its rows")]
     RowsChanged { table: TableName, source: RowsChanged },
     #[error("the query is not accepted")]
@@ -80,6 +86,13 @@ impl Fault for LakeError {
             Self::Fenced { .. } => {
                 "nothing to do if a rebalance just happened; else give each pipeline its own name".to_owned()
             }
+            Self::Unfollowable { source } => source.hint(),
+            Self::FileGone { .. } => {
+                "vacuum deleted it while detection was away: start it once with `--skip-unjudged`".to_owned()
+            }
+            Self::Superseded => {
+                "nothing to do: started again, this process stands by until the other one is gone".to_owned()
+            }
             Self::FlushTimeout { .. } => "what was not flushed will be read again at the next start".to_owned(),
             Self::Gap { .. } => {
                 "retention deleted messages before they were read, or the topic was re-created: declare the gap"
@@ -90,9 +103,12 @@ impl Fault for LakeError {
 
     fn blame(&self) -> Blame {
         match self {
-            Self::BadLocation { .. } | Self::Missing { .. } | Self::ForgetsPositions { .. } | Self::Refused { .. } => {
-                Blame::Operator
-            }
+            Self::BadLocation { .. }
+            | Self::Missing { .. }
+            | Self::ForgetsPositions { .. }
+            | Self::Refused { .. }
+            | Self::FileGone { .. } => Blame::Operator,
+            Self::Unfollowable { source } => source.blame(),
             Self::OtherSchema { .. } | Self::TornCommit { .. } | Self::Gap { .. } => Blame::Data,
             Self::Unreadable { .. }
             | Self::UnreadableLog { .. }
@@ -102,6 +118,7 @@ impl Fault for LakeError {
             | Self::Unwritable { .. }
             | Self::Unstorable { .. }
             | Self::Fenced { .. }
+            | Self::Superseded
             | Self::FlushTimeout { .. } => Blame::Environment,
             Self::Unencodable { .. } | Self::Unarrangeable { .. } | Self::RowsChanged { .. } | Self::WorkerEnded => {
                 Blame::Bug

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use claviger_core::lake::TableName;
 use deltalake::DeltaTable;
 use deltalake::logstore::LogStoreRef;
@@ -52,19 +53,40 @@ fn commit_version(path: &Path) -> Option<u64> {
     (name.len() == 20).then(|| name.parse().ok()).flatten()
 }
 
+/// The text of one commit file, if it is there.
+pub(super) async fn commit_text(
+    table: TableName,
+    store: &dyn ObjectStore,
+    version: u64,
+) -> Result<Option<Bytes>, LakeError> {
+    let unreadable = |source| LakeError::UnreadableLog { table, source };
+    match store.get(&commit_path(version)).await {
+        Ok(found) => found.bytes().await.map(Some).map_err(unreadable),
+        Err(object_store::Error::NotFound { .. }) => Ok(None),
+        Err(source) => Err(unreadable(source)),
+    }
+}
+
+/// Versions from `from` on that the log has, in no order.
+pub(super) async fn versions_from(table: TableName, store: &dyn ObjectStore, from: u64) -> Result<Vec<u64>, LakeError> {
+    // A version without its ending comes before that version's file in the alphabet.
+    let before = Path::from_iter([LOG_FOLDER.to_owned(), format!("{from:020}")]);
+    let listed = store.list_with_offset(Some(&Path::from(LOG_FOLDER)), &before);
+    let versions = listed.try_filter_map(async |entry| Ok(commit_version(&entry.location)));
+    versions.try_collect().await.map_err(|source| LakeError::UnreadableLog { table, source })
+}
+
+fn commit_path(version: u64) -> Path {
+    Path::from_iter([LOG_FOLDER.to_owned(), format!("{version:020}.json")])
+}
+
 /// The actions of one commit file, as JSON.
 pub(super) async fn commit_actions(
     table: TableName,
     store: &dyn ObjectStore,
     version: u64,
 ) -> Result<Option<Vec<serde_json::Value>>, LakeError> {
-    let path = Path::from_iter([LOG_FOLDER.to_owned(), format!("{version:020}.json")]);
-    let unreadable = |source| LakeError::UnreadableLog { table, source };
-    let bytes = match store.get(&path).await {
-        Ok(found) => found.bytes().await.map_err(unreadable)?,
-        Err(object_store::Error::NotFound { .. }) => return Ok(None),
-        Err(source) => return Err(unreadable(source)),
-    };
+    let Some(bytes) = commit_text(table, store, version).await? else { return Ok(None) };
     let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
     Ok(Some(lines.collect()))
 }

@@ -47,6 +47,21 @@ impl Table {
         .boxed()
     }
 
+    /// As [`Table::load`], at a version that was.
+    pub(super) fn load_at(
+        name: TableName,
+        log_store: LogStoreRef,
+        version: u64,
+    ) -> BoxFuture<'static, Result<Self, LakeError>> {
+        async move {
+            let mut handle = DeltaTable::new(log_store);
+            handle.load_version(version).await.map_err(|source| LakeError::Unreadable { table: name, source })?;
+            let transactions = log::transactions(name, &handle).await?;
+            Ok(Self { name, handle, transactions, commits: 0 })
+        }
+        .boxed()
+    }
+
     #[must_use]
     pub const fn name(&self) -> TableName {
         self.name

@@ -10,6 +10,7 @@
 //! async worker. `BaseConsumer` and not `StreamConsumer`, which builds a stream and takes a lock a message.
 
 mod context;
+mod onlooker;
 mod reader;
 mod settings;
 mod thread;
@@ -22,6 +23,8 @@ use claviger_core::fault::{Blame, Fault, Retry};
 use claviger_core::offsets::Stream;
 use rdkafka::error::KafkaError;
 use tokio::sync::mpsc;
+
+pub use onlooker::Onlooker;
 
 use super::{Positions, PositionsError, Reaction, SourceEvent, Stop};
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use claviger_core::cause::RootCause;
 use claviger_core::detect::{
-    Context, DetectOptions, Detector, Entity, Finding, Instant, Levels, Minute, Names, Population, dead_key_tried,
-    zombie_access,
+    Context, DetectOptions, Detector, Entity, Finding, Instant, Levels, Minute, Names, Population, Watch,
+    dead_key_tried, zombie_access,
 };
+use claviger_core::event::Events;
 use claviger_core::geo::{Geography, Place};
 use claviger_core::identity::Table;
 use claviger_core::minutes::{Distinct, EntityKind, Partials, Sum};
@@ -50,6 +51,27 @@ fn minutes_of(refined: &Refined) -> BTreeMap<(EntityKind, String), Minute> {
 
 fn options() -> DetectOptions {
     DetectOptions { honey_keys: ["honey".to_owned()].into(), ..DetectOptions::default() }
+}
+
+#[test]
+fn what_detection_asks_of_stored_events_is_all_that_it_reads_of_them() {
+    let served = json!({"upstream_status": 200});
+    let frames: Vec<Vec<u8>> = (0..60)
+        .map(|n| match n % 4 {
+            0 => line(n * SECOND, 200, &secret("live"), &served),
+            1 => line(n * SECOND, 200, &secret("dead"), &served),
+            2 => line(n * SECOND, 200, &secret("honey"), &served),
+            _ => line(n * SECOND, 401, &secret(&format!("guess-{n}")), &json!({})),
+        })
+        .chain((0..30).map(|n| line(n * SECOND, 401, &secret(&format!("guess-again-{n}")), &json!({}))))
+        .collect();
+    let events = refine(Geography::default(), &frames).events;
+    let places: Vec<usize> = Watch::EVENT_COLUMNS.iter().map(|column| *column as usize).collect();
+    let stored =
+        Events::of_some(&events.batch().project(&places).expect("the columns are there")).expect("their types");
+    let found = |events: &Events| Watch::new(options()).observe_events(events);
+    assert!(found(&events).len() >= 3, "{:?}", found(&events));
+    assert_eq!(found(&stored), found(&events));
 }
 
 #[test]

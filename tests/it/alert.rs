@@ -80,12 +80,12 @@ impl Running {
     }
 
     async fn findings(&self, findings: Vec<Finding>) {
-        self.input.send(Found { findings, watermark_us: None }).await.expect("the task runs");
+        self.input.send(Found { findings, watermark_us: None, judged: None }).await.expect("the task runs");
     }
 
     async fn watermark(&self, minute: i64) {
         self.input
-            .send(Found { findings: Vec::new(), watermark_us: Some(minute * MINUTE) })
+            .send(Found { findings: Vec::new(), watermark_us: Some(minute * MINUTE), judged: None })
             .await
             .expect("the task runs");
     }

@@ -12,7 +12,6 @@ mod judge;
 mod load;
 mod process;
 
-use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use self::load::Load;
 use self::process::Process;
 use crate::support::kafka::Broker;
+use crate::support::say;
 
 /// How long the group waits for a silent member, where the broker allows so little; that of
 /// `tests/services/kafka.sh` does.
@@ -175,9 +175,4 @@ log_level = 'warn,claviger=info,claviger::signals=debug'
         lake = folder.join("lake").display(),
     );
     std::fs::write(folder.join("claviger.toml"), config).expect("a file");
-}
-
-/// For whoever reads the output of a run that passed: unlike `println!`, this is not held back.
-fn say(text: &str) {
-    writeln!(std::io::stderr(), "{text}").expect("standard error is open");
 }

@@ -24,5 +24,6 @@ mod postgres;
 mod query;
 mod replay;
 mod reports;
+mod roles;
 mod serve;
 mod telemetry;

@@ -17,6 +17,8 @@ pub struct Detect {
     pub forget_ms: Millis,
     pub memory_days: u32,
     pub revocation_grace_ms: Millis,
+    /// Of a process with role `detect`.
+    pub standby_after_ms: Millis,
     pub ratio_min: f64,
     pub difference_min: f64,
     pub allowed: Vec<String>,
@@ -80,6 +82,9 @@ impl Detect {
         }
         if self.entities_max == 0 {
             return Err(ConfigError::wrong("detect.entities_max", "must be at least 1"));
+        }
+        if self.standby_after_ms.0 < 1_000 {
+            return Err(ConfigError::wrong("detect.standby_after_ms", "must be at least 1s"));
         }
         if self.forget_ms < self.idle_ms {
             return Err(ConfigError::wrong("detect.forget_ms", "must not be below `detect.idle_ms`"));

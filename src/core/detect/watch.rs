@@ -127,6 +127,28 @@ impl Watch {
         Ok(())
     }
 
+    /// What [`Watch::observe_events`] reads of events: the others may be null.
+    pub const EVENT_COLUMNS: &[Column] = &[
+        Column::EventAt,
+        Column::Status,
+        Column::Cause,
+        Column::KeyId,
+        Column::PrincipalId,
+        Column::Fingerprint,
+        Column::Method,
+        Column::RevocationLagUs,
+        Column::Evidence,
+        Column::Gateway,
+        Column::TenantId,
+        Column::ClientNetwork,
+        Column::ClientCountry,
+        Column::ClientProvider,
+        Column::ClientRelay,
+        Column::UserAgent,
+        Column::Route,
+        Column::Region,
+    ];
+
     /// Takes a classified batch: claims that one request is enough for, and names for what minutes only hash.
     pub fn observe_events(&mut self, events: &Events) -> Vec<Finding> {
         for column in NAMED {
@@ -170,6 +192,17 @@ impl Watch {
             self.advance(latest_us);
         }
         Ok(())
+    }
+
+    /// Closes without telling what ended by `closed_us`, as an engine had when it was there.
+    pub fn warm_to(&mut self, closed_us: i64) {
+        let _told = self.advance(closed_us.saturating_add(self.surroundings.options.lateness_us));
+    }
+
+    /// End of the last closed minute, UTC microseconds; 0 before the first. Rows of earlier minutes are late.
+    #[must_use]
+    pub const fn closed_us(&self) -> i64 {
+        self.closed_us
     }
 
     /// Looks at every entity to say how much memory it takes: not for every batch.
