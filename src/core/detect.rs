@@ -24,6 +24,7 @@ mod baseline;
 mod breakdown;
 mod peers;
 mod season;
+mod sizes;
 mod told;
 
 pub mod anonymous_fallback;

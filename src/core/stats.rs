@@ -13,6 +13,7 @@ mod habit;
 mod negative_binomial;
 #[cfg(test)]
 pub(crate) mod noise;
+mod normal;
 mod novelty;
 mod sequential;
 mod spread;
@@ -23,6 +24,7 @@ pub use bloom::Bloom64;
 pub use gamma::{chi_squared_score, fisher, gamma_score, trigamma};
 pub use habit::Habit;
 pub use negative_binomial::{lower_score, upper_score};
+pub use normal::{normal_quantile, normal_score};
 pub use novelty::Novelty;
 pub use sequential::{Odds, Sequential};
 pub use spread::Spread;

@@ -1,6 +1,16 @@
 //! Times and durations as gateways write them, to UTC microseconds.
 
-use chrono::DateTime;
+use chrono::{DateTime, Datelike as _};
+
+/// Whether any instant of a span is in the last day of a month, somewhere on earth: clocks are 12 hours behind to 14
+/// ahead of UTC. Microseconds.
+#[must_use]
+pub fn touches_months_end(from_us: i64, to_us: i64) -> bool {
+    const HOUR_US: i64 = 3_600_000_000;
+    let date = |at_us: i64| DateTime::from_timestamp_micros(at_us).map(|at| at.date_naive());
+    let (Some(first), Some(last)) = (date(from_us - 12 * HOUR_US), date(to_us + 14 * HOUR_US)) else { return false };
+    first.iter_days().take_while(|day| *day <= last).any(|day| day.succ_opt().is_some_and(|next| next.day() == 1))
+}
 
 /// The unit of a number in a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,6 +154,21 @@ pub fn date(micros: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_month_ends_while_its_last_day_lasts_anywhere() {
+        for (from, to, touches) in [
+            ("2026-03-31T12:00:00Z", "2026-03-31T13:00:00Z", true),
+            ("2026-03-30T11:00:00Z", "2026-03-30T12:00:00Z", true), // already the 31st in Kiritimati
+            ("2026-03-30T08:00:00Z", "2026-03-30T09:00:00Z", false),
+            ("2026-04-01T11:00:00Z", "2026-04-01T12:00:00Z", true), // still the 31st on Baker Island
+            ("2026-04-01T12:00:00Z", "2026-04-01T13:00:00Z", false),
+            ("2028-02-28T12:00:00Z", "2028-02-29T12:00:00Z", true),
+        ] {
+            let at = |text| rfc3339(text).expect("an instant");
+            assert_eq!(touches_months_end(at(from), at(to)), touches, "{from}");
+        }
+    }
 
     #[test]
     fn numbers_keep_every_microsecond_and_drop_what_is_finer() {

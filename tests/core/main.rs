@@ -16,6 +16,7 @@ mod classify;
 mod contract;
 mod decode;
 mod diagnose;
+mod early_looks;
 mod engine;
 mod engine_bounds;
 mod identity;

@@ -1,7 +1,7 @@
 //! Three ordinary weeks: servers, office keys, a cron job and an app, with noise, seasons, heavy answers and a few
 //! refusals. Nobody misuses anything, and hardly anything may be told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use claviger_core::cause::RootCause;
 use claviger_core::detect::{Detector, Entity, Finding, Minute, Severity, Watch};
@@ -198,5 +198,7 @@ fn three_ordinary_weeks_of_forty_keys_are_left_in_peace() {
     for finding in &told {
         println!("  {} {} {:.1}: {}", finding.severity.name(), finding.detector.name(), finding.score, finding.summary);
     }
-    assert!(told.len() <= 4, "{by_detector:?}");
+    // What an early look told and the end of the minute repeats is one claim, under one id.
+    let troubles: BTreeSet<_> = told.iter().map(|finding| finding.id()).collect();
+    assert!(troubles.len() <= 4, "{by_detector:?}");
 }

@@ -142,7 +142,7 @@ fn states_are_as_small_as_their_files_say() {
         ("impossible_travel", size_of::<impossible_travel::State>(), 56),
         ("brute_force", size_of::<brute_force::State>(), 80),
         ("key_guessing", size_of::<key_guessing::State>(), 170),
-        ("credential_stuffing", size_of::<credential_stuffing::State>(), 112),
+        ("credential_stuffing", size_of::<credential_stuffing::State>(), 152),
         ("path_scanning", size_of::<path_scanning::State>(), 112),
         ("object_enumeration", size_of::<object_enumeration::State>(), 144),
         ("forbidden_probing", size_of::<forbidden_probing::State>(), 160),

@@ -5,9 +5,13 @@
 //! taken as gamma distributed. m and s^2 are decayed (half-life 7 days of requests seen) and winsorised; s^2 comes from
 //! the means of minutes: (B - n m)^2/n has expectation s^2, up to what sizes of one minute have in common.
 //!
-//! 40 bytes.
+//! Beside the sum, the sizes themselves are tested ([`Sizes`]): few requests that are all larger than they were have an
+//! ordinary sum. They must be twice as large as usual, and their sum more than an hour's.
+//!
+//! 96 bytes.
 
 use super::baseline::Baseline;
+use super::sizes::Sizes;
 use super::told::HOUR_US;
 use super::{Context, Window};
 use crate::stats::{gamma_score, real};
@@ -27,6 +31,11 @@ pub(super) struct Amount {
     open_from_us: i64,
     largest: f32,
     exceeded: bool,
+    /// Requests of the open hour.
+    requests: f32,
+    /// Sum and requests of an hour before that was suspicious for its sizes.
+    before: [f32; 2],
+    sizes: Sizes,
 }
 
 /// A sum that is far above what was expected.
@@ -38,12 +47,21 @@ pub(super) struct Excess {
     pub(super) score: f64,
     /// Times the largest hour that is remembered.
     pub(super) of_largest: f64,
+    /// The sizes stand out, whatever the sum does.
+    pub(super) by_size: bool,
 }
 
 impl Amount {
     /// Requests that are remembered; a heavy key forgets sooner.
     const KNOWN_MAX: f32 = 20_000.0;
     const KNOWN_MIN: f32 = 100.0;
+    /// What sizes must score beyond the level of an hour: unlike a count their score can fall again, and it is looked at
+    /// every minute.
+    const LOOKS: f64 = 0.7;
+    /// Times the usual size.
+    const HEAVY: f64 = 4.0;
+    /// Sizes that score so much when the clock strikes are judged together with those of the next hour.
+    const SUSPICIOUS: f64 = 2.0;
 
     /// Adds `sum` over `requests` of one minute. `Some` when the open hour already exceeds what the whole of it
     /// explains.
@@ -61,12 +79,21 @@ impl Amount {
         }
         let (n, sum) = (real(requests), real(sum));
         self.open += sum;
+        self.requests += single(n);
+        if n > 0.0 && sum > 0.0 {
+            self.sizes.add(sum / n, !self.exceeded);
+        }
         let excess = self.excess(baseline, context);
         self.exceeded |= excess.is_some();
         if excess.is_none() && n > 0.0 {
             self.learn(n, sum);
         }
         excess
+    }
+
+    /// Whether requests of this sum are so large that they are worth a look at once.
+    pub(super) fn is_heavy(&self, requests: i64, sum: i64) -> bool {
+        self.known >= Self::KNOWN_MIN && real(sum) >= Self::HEAVY * f64::from(self.mean) * real(requests.max(1))
     }
 
     fn close(&mut self, hour_us: i64) {
@@ -76,31 +103,49 @@ impl Amount {
         let largest = f64::from(self.largest);
         let open = if self.exceeded { self.open.min(2.0 * largest) } else { self.open };
         self.largest = single((largest * 0.999_038_f64.powf(hours)).max(open));
-        (self.open, self.open_from_us, self.exceeded) = (0.0, hour_us, false);
+        let is_first = self.before[1] <= 0.0 && !self.exceeded && hours < 2.0;
+        let goes_on = is_first && self.sizes.score() >= Self::SUSPICIOUS;
+        if goes_on {
+            self.before = [single(self.open), self.requests];
+        } else {
+            self.before = [0.0; 2];
+            self.sizes.close_hour(!self.exceeded);
+        }
+        (self.open, self.open_from_us, self.exceeded, self.requests) = (0.0, hour_us, false, 0.0);
     }
 
     fn excess(&self, baseline: &Baseline, context: &Context<'_>) -> Option<Excess> {
         if baseline.is_young() || self.known < Self::KNOWN_MIN || self.mean <= 0.0 {
             return None;
         }
-        let hour = baseline.allowing_for_clocks(baseline.hour(self.open_from_us));
+        let hour = baseline.allowing_for_calendar(baseline.hour(self.open_from_us));
         let (mean, variance, count) = (f64::from(self.mean), f64::from(self.variance), hour.expected.max(1.0));
         let expected = count * mean;
         // What an hour of the last weeks held is no news, whatever the model says of it.
         let of_largest = self.open / f64::from(self.largest).max(1.0);
-        if self.open < context.options.ratio_min * expected || of_largest < LARGEST_MIN {
-            return None;
-        }
-        let of_size = mean * mean + variance;
-        let spread =
-            count * of_size + expected * expected * (1.0 / hour.r + of_size / (mean * mean) / f64::from(self.known));
-        let score = gamma_score(self.open, expected, spread);
-        (score >= context.levels.of(Window::Hour)).then_some(Excess {
+        let level = context.levels.of(Window::Hour);
+        let sizes = self.sizes.score() - Self::LOOKS;
+        let [sum, requests] = [self.open + f64::from(self.before[0]), f64::from(self.requests + self.before[1])];
+        let larger = sum >= context.options.ratio_min * mean * requests && sum >= expected;
+        let of_sum = self.open >= context.options.ratio_min * expected && of_largest >= LARGEST_MIN;
+        let by_size = larger && sizes >= level;
+        let score = match (of_sum, by_size) {
+            (false, false) => return None,
+            (false, true) => sizes,
+            (true, is_larger) => {
+                let of_size = mean * mean + variance;
+                let known = of_size / (mean * mean) / f64::from(self.known);
+                let spread = count * of_size + expected * expected * (1.0 / hour.r + known);
+                gamma_score(self.open, expected, spread).max(if is_larger { sizes } else { 0.0 })
+            }
+        };
+        (score >= level).then_some(Excess {
             from_us: self.open_from_us,
             seen: self.open,
             expected,
             score,
             of_largest,
+            by_size,
         })
     }
 

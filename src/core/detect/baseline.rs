@@ -9,13 +9,14 @@
 //! After the first week updates are winsorised at five standard deviations, so that an attack does not teach. Hours are closed by
 //! [`Baseline::close_hour`], also empty ones; minutes and ten minutes close themselves at the next count.
 //!
-//! 312 bytes.
+//! 336 bytes.
 
 use super::Window;
 use super::season::{Season, Slot};
 use super::told::{DAY_US, HOUR_US};
 use crate::minutes::MINUTE_US;
 use crate::stats::{lower_score, real, upper_score};
+use crate::time;
 
 /// What is left of the level's memory after an hour: half-life 7 days.
 const LEVEL_KEEP: f64 = 0.995_882_6;
@@ -31,6 +32,10 @@ const YOUNG_HOURS: u32 = 48;
 const WEEK_US: i64 = 7 * DAY_US;
 /// The first hours say nothing about dispersion, or the level would have to be guessed.
 const RAW_HOURS: u32 = 24;
+/// Dispersion of the minute from which on requests come in runs, a few minutes of an hour: jobs by a timetable.
+const RUNS_PHI: f64 = 8.0;
+/// Work of a job at the end of a month, times that of other days.
+const MONTHS_END: f64 = 3.0;
 /// The first week is taken as it comes: what happens once a night could not be told from an attack, and would never be
 /// learned.
 const WINSORISED_HOURS: u32 = 7 * 24;
@@ -112,6 +117,12 @@ impl Test {
         upper_score(self.seen, self.expected, self.r)
     }
 
+    /// Whether the window begins when its predecessor is not over.
+    #[must_use]
+    pub const fn slides(&self) -> bool {
+        self.from_us.rem_euclid(self.window.us()) != 0
+    }
+
     /// A cheap look: more than `deviations` above the expected.
     #[must_use]
     pub fn is_high(&self, deviations: f64) -> bool {
@@ -148,6 +159,8 @@ pub struct Baseline {
     minute: Open,
     ten: Open,
     hour: Open,
+    /// Counts of the ten minutes of an hour, a ring; those of the last hour but the open one are up to date.
+    tens: [u32; 6],
     /// Counts of the 24 hours before the open one, a ring by hour of the day.
     ring: [u32; 24],
     dispersion: [Dispersion; Window::COUNT],
@@ -171,6 +184,7 @@ impl Baseline {
             minute: Open::default(),
             ten: Open::default(),
             hour: Open::default(),
+            tens: [0; 6],
             ring: [0; 24],
             dispersion: [Dispersion::default(); Window::COUNT],
         }
@@ -223,13 +237,7 @@ impl Baseline {
         if span_us > WEEK_US {
             return self.between(to_us - WEEK_US, to_us) * real(span_us) / real(WEEK_US);
         }
-        let (mut at, mut sum) = (from_us, 0.0);
-        while at < to_us {
-            let next = (at.div_euclid(HOUR_US) + 1).saturating_mul(HOUR_US).min(to_us);
-            sum += self.season.of(Slot::at(at)) * real(next - at) / real(HOUR_US);
-            at = next;
-        }
-        sum * self.level()
+        hours(from_us, to_us, |slot| self.season.of(slot)) * self.level()
     }
 
     /// -log10 of the chance that nothing comes where `expected` requests are, at this dispersion and what is not yet known
@@ -269,6 +277,9 @@ impl Baseline {
             return;
         }
         let before = std::mem::replace(open, Open { from: next, count: 0 });
+        if window == Window::TenMinutes {
+            self.keep_ten(before, next);
+        }
         if self.hours < RAW_HOURS {
             return;
         }
@@ -284,6 +295,29 @@ impl Baseline {
             dispersion.learn(seen, mu, 1.0);
         }
         dispersion.learn(0.0, mu, f64::from((next - idle_from) / length).max(0.0));
+    }
+
+    /// Keeps the count of ten minutes that are over, and none for those that passed until `next`.
+    fn keep_ten(&mut self, closed: Open, next: i32) {
+        let place = |from: i32| usize::try_from(from.rem_euclid(60) / 10).unwrap_or(0);
+        self.tens[place(closed.from)] = closed.count;
+        let passed = (next.saturating_sub(closed.from) / 10 - 1).clamp(0, 6);
+        (1..=passed).for_each(|step| self.tens[place(closed.from + 10 * step)] = 0);
+    }
+
+    /// The test of the 60 minutes that end with the open ten: a rise does not wait for the clock to strike. Where requests
+    /// come in runs it is that of the open hour, or a run at its beginning would be held against a sixth of it.
+    #[must_use]
+    pub fn trailing_hour(&self, minute_us: i64) -> Test {
+        if self.comes_in_runs() {
+            return self.hour(minute_us - minute_us.rem_euclid(HOUR_US));
+        }
+        let open = usize::try_from(self.ten.from.rem_euclid(60) / 10).unwrap_or(0);
+        let before = self.tens.iter().enumerate().filter(|(at, _)| *at != open).map(|(_, &count)| count);
+        let count = before.fold(self.ten.count, u32::saturating_add);
+        let from = self.ten.from - 50;
+        let from_us = i64::from(from) * MINUTE_US;
+        self.test(Window::Hour, Open { from, count }, self.between(from_us, from_us + HOUR_US))
     }
 
     fn winsorised(&self, x: f64, mu: f64, window: Window) -> f64 {
@@ -311,10 +345,40 @@ impl Baseline {
     /// by them goes with them.
     #[must_use]
     pub fn allowing_for_clocks(&self, test: Test) -> Test {
-        let slot = Slot::at(test.from_us);
-        let own = self.season.of(slot).max(0.001);
-        let most = slot.neighbours().into_iter().map(|slot| self.season.of(slot)).fold(own, f64::max);
-        Test { expected: test.expected * most / own, ..test }
+        let own = |slot| self.season.of(slot).max(0.001);
+        let most =
+            |slot: Slot| slot.neighbours().into_iter().map(|slot| self.season.of(slot)).fold(own(slot), f64::max);
+        let factor = hours(test.from_us, test.to_us, most) / hours(test.from_us, test.to_us, own);
+        Test { expected: test.expected * factor, ..test }
+    }
+
+    /// Whether requests come in a few minutes of an hour, as those of jobs by a timetable do.
+    fn comes_in_runs(&self) -> bool {
+        self.dispersion[Window::Minute as usize].phi(Window::Minute) >= RUNS_PHI
+    }
+
+    /// The test against what jobs do at the end of a month: three times their work, if requests come in runs.
+    #[must_use]
+    pub fn allowing_for_months_end(&self, test: Test) -> Test {
+        let closes_books = self.comes_in_runs() && time::touches_months_end(test.from_us, test.to_us);
+        Test { expected: test.expected * if closes_books { MONTHS_END } else { 1.0 }, ..test }
+    }
+
+    /// What clocks and calendars explain.
+    #[must_use]
+    pub fn allowing_for_calendar(&self, test: Test) -> Test {
+        self.allowing_for_months_end(self.allowing_for_clocks(test))
+    }
+
+    /// Whether the excess of the 24 hours up to `day.to_us` is not for the most part that of one hour.
+    #[must_use]
+    pub fn is_spread(&self, day: &Test) -> bool {
+        let over = |ago: i64| {
+            let from_us = day.to_us - ago * HOUR_US;
+            f64::from(self.ring[usize::from(Slot::at(from_us).hour())]) - self.hourly(from_us)
+        };
+        let most = (1..=24).map(over).fold(0.0, f64::max);
+        2.0 * most <= day.seen - day.expected
     }
 
     /// The test of the hour that began at `from_us`, as far as it has come.
@@ -417,6 +481,17 @@ impl Window {
             Self::Day => "24 hours",
         }
     }
+}
+
+/// The sum of a factor over the hours of a span, parts of hours as such.
+fn hours(from_us: i64, to_us: i64, factor: impl Fn(Slot) -> f64) -> f64 {
+    let (mut at, mut sum) = (from_us, 0.0);
+    while at < to_us {
+        let next = (at.div_euclid(HOUR_US) + 1).saturating_mul(HOUR_US).min(to_us);
+        sum += factor(Slot::at(at)) * real(next - at) / real(HOUR_US);
+        at = next;
+    }
+    sum
 }
 
 fn minutes_of(instant_us: i64) -> i32 {

@@ -5,22 +5,30 @@
 //! one key does is not taken for a trouble of its tenant. Only requests of known tenants count: strangers are refused all
 //! day.
 //!
-//! The hour that is open and the one before are kept, at most 65 536 leaves each; requests beyond are left out. Where the
-//! events are read by another process the book is empty and says nothing.
+//! Ten minutes make a page; those of two hours are kept, at most 16 384 leaves each; requests beyond are left out. A fault
+//! that is young is read from its own pages, where what went well before does not thin it out. Where the events are read
+//! by another process the book is empty and says nothing.
+
+use std::collections::VecDeque;
+use std::ops::Range;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::told::{HOUR_US, start_of};
+use super::told::start_of;
 use super::{Explanation, Leaves, Names, attribute};
 use crate::cause::{CauseClass, RootCause};
 use crate::event::{Column, Events};
 use crate::stats::real;
 
-const LEAVES_MAX: usize = 1 << 16;
+/// Of a page.
+const LEAVES_MAX: usize = 1 << 14;
+const PAGE_US: i64 = 10 * crate::minutes::MINUTE_US;
+const PAGES: usize = 12;
 const NONE: u32 = 0;
 
-/// Columns of a leaf, and what people call them. What is shared by all that failed is named in this order.
+/// Columns of a leaf, and what people call them. What is shared by all that failed is named in this order, the tenant
+/// first where it is no one program's: what several programs of a tenant have in common is the tenant.
 const COLUMNS: [(Column, &str); 5] = [
     (Column::Gateway, "gateway"),
     (Column::Route, "route"),
@@ -30,6 +38,7 @@ const COLUMNS: [(Column, &str); 5] = [
 ];
 /// Of each column: what is the more particular is the better explanation.
 const RANKS: [u8; COLUMNS.len()] = [2, 1, 3, 0, 0];
+const PROGRAM: usize = 2;
 const TENANT: usize = 3;
 const KEY: usize = 4;
 
@@ -65,25 +74,42 @@ impl Failing {
     }
 }
 
+/// One combination of values.
+type Leaf = [u32; COLUMNS.len()];
+
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     requests: u32,
     failed: [u32; Failing::ALL.len()],
 }
 
+impl Tally {
+    const fn add(&mut self, requests: u32, failing: Option<Failing>) {
+        self.requests = self.requests.saturating_add(requests);
+        if let Some(failing) = failing {
+            self.failed[failing as usize] = self.failed[failing as usize].saturating_add(requests);
+        }
+    }
+
+    fn take(&mut self, other: &Self) {
+        self.requests = self.requests.saturating_add(other.requests);
+        self.failed.iter_mut().zip(other.failed).for_each(|(sum, more)| *sum = sum.saturating_add(more));
+    }
+}
+
 #[derive(Clone, Debug, Default)]
-struct Hour {
+struct Page {
     from_us: i64,
-    leaves: HashMap<[u32; COLUMNS.len()], Tally, FixedState>,
+    leaves: HashMap<Leaf, Tally, FixedState>,
 }
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Breakdown {
-    open: Hour,
-    before: Hour,
+    /// By time, the latest last.
+    pages: VecDeque<Page>,
 }
 
-/// What best explains the failures of an hour.
+/// What best explains the failures of a span.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Explained {
     /// Dimension and value's hash: what explains, then what all that failed of it share.
@@ -95,7 +121,7 @@ pub(super) struct Explained {
     /// Its failing requests, their part of its requests, and the keys that they came with.
     pub(super) failed: f64,
     pub(super) share: f64,
-    pub(super) keys: usize,
+    pub(super) keys: Vec<u32>,
 }
 
 impl Breakdown {
@@ -119,78 +145,85 @@ impl Breakdown {
                 None if status[row] >= 500 => Some(Failing::Errors),
                 None => None,
             };
-            self.count(start_of(event_at[row], HOUR_US), leaf, failing);
+            self.count(start_of(event_at[row], PAGE_US), leaf, failing);
         }
     }
 
-    fn count(&mut self, hour_us: i64, leaf: [u32; COLUMNS.len()], failing: Option<Failing>) {
-        if hour_us > self.open.from_us {
-            self.before = std::mem::replace(&mut self.open, Hour { from_us: hour_us, leaves: HashMap::default() });
+    fn count(&mut self, page_us: i64, leaf: Leaf, failing: Option<Failing>) {
+        let at = self.pages.partition_point(|page| page.from_us < page_us);
+        if self.pages.get(at).is_none_or(|page| page.from_us != page_us) {
+            if at == 0 && self.pages.len() >= PAGES {
+                return;
+            }
+            self.pages.insert(at, Page { from_us: page_us, leaves: HashMap::default() });
+            if self.pages.len() > PAGES {
+                self.pages.pop_front();
+                return self.count(page_us, leaf, failing);
+            }
         }
-        let hour = match hour_us {
-            _ if hour_us == self.open.from_us => &mut self.open,
-            _ if hour_us == self.before.from_us => &mut self.before,
-            _ => return,
-        };
-        if hour.leaves.len() >= LEAVES_MAX && !hour.leaves.contains_key(&leaf) {
+        let Some(page) = self.pages.get_mut(at) else { return };
+        if page.leaves.len() >= LEAVES_MAX && !page.leaves.contains_key(&leaf) {
             return;
         }
-        let tally = hour.leaves.entry(leaf).or_default();
-        tally.requests += 1;
-        if let Some(failing) = failing {
-            tally.failed[failing as usize] += 1;
-        }
+        page.leaves.entry(leaf).or_default().add(1, failing);
     }
 
-    /// The leaves of the hour that holds an instant; of one tenant, where one is asked for.
-    fn leaves(&self, at_us: i64, tenant: Option<&str>) -> Vec<(&[u32; COLUMNS.len()], &Tally)> {
-        let hour_us = start_of(at_us, HOUR_US);
-        let hour = [&self.open, &self.before].into_iter().find(|hour| hour.from_us == hour_us);
+    /// The leaves of the pages that touch a span; of one tenant, where one is asked for.
+    fn leaves(&self, span: &Range<i64>, tenant: Option<&str>) -> Vec<(Leaf, Tally)> {
         let tenant = tenant.map(Names::hash);
-        let all = hour.into_iter().flat_map(|hour| &hour.leaves);
-        all.filter(|(leaf, _)| tenant.is_none_or(|tenant| leaf[TENANT] == tenant)).collect()
+        let pages = self.pages.iter().filter(|page| page.from_us < span.end && page.from_us + PAGE_US > span.start);
+        let all = pages.flat_map(|page| &page.leaves);
+        let mut sums: HashMap<Leaf, Tally, FixedState> = HashMap::default();
+        for (leaf, tally) in all.filter(|(leaf, _)| tenant.is_none_or(|tenant| leaf[TENANT] == tenant)) {
+            sums.entry(*leaf).or_default().take(tally);
+        }
+        sums.into_iter().collect()
     }
-
-    /// A difference of ln likelihoods that says nothing.
-    const SLACK: f64 = 3.0;
 
     /// Heap bytes held.
     pub(super) fn bytes(&self) -> usize {
-        self.open.leaves.allocation_size() + self.before.leaves.allocation_size()
+        self.pages.iter().map(|page| page.leaves.allocation_size()).sum()
     }
 
-    /// Whether anything is known of the hour.
+    /// Whether anything is known of the ten minutes of an instant.
     pub(super) fn knows(&self, at_us: i64) -> bool {
-        let hour_us = start_of(at_us, HOUR_US);
-        [&self.open, &self.before].into_iter().any(|hour| hour.from_us == hour_us && !hour.leaves.is_empty())
+        self.pages.iter().any(|page| page.from_us == start_of(at_us, PAGE_US))
     }
 
-    /// What explains the failures of everybody best, keys left out, where `rate` of all requests used to fail.
-    pub(super) fn explain(&self, at_us: i64, failing: Failing, rate: f64) -> Option<Explained> {
-        let all = self.leaves(at_us, None);
-        let mut leaves = Leaves::new(KEY);
-        for (leaf, tally) in &all {
-            let [values @ .., _] = leaf;
-            leaves.push(values, f64::from(tally.failed[failing as usize]), rate * f64::from(tally.requests));
+    /// What explains the failures of everybody best, keys left out, where `rate` of all requests used to fail. An
+    /// explanation needs `keys_min` keys: what fewer callers do is left out, or a storm of one would hide what happens to
+    /// all.
+    pub(super) fn explain(&self, span: &Range<i64>, failing: Failing, rate: f64, keys_min: usize) -> Option<Explained> {
+        let mut all = self.leaves(span, None);
+        for _ in 0..Self::STORMS_MAX {
+            let explained = explained(&best_of(&all, failing, rate)?, &all, failing);
+            if explained.keys.len() >= keys_min {
+                return Some(explained);
+            }
+            all.retain(|(leaf, _)| !explained.keys.contains(&leaf[KEY]));
         }
-        let explanations = attribute(&leaves);
-        let most = explanations.first()?.gain;
-        // Of those that are as good, a tenant says more than its gateway, and a program is rarely what is broken.
-        let as_good = explanations.iter().filter(|one| one.gain >= most - Self::SLACK);
-        let widest = |one: &&Explanation| one.values.iter().map(|(at, _)| RANKS[*at]).max();
-        let best = as_good.min_by_key(widest)?;
-        Some(explained(best, &all, failing))
+        None
     }
+
+    /// Storms of single callers that are left out of one look.
+    const STORMS_MAX: usize = 8;
 
     /// Whether one key alone is behind the failures of a tenant: the others would have them as well, or they are more than
-    /// all else that the tenant sends.
-    pub(super) fn is_of_one_key(&self, tenant: &str, at_us: i64, cause: RootCause, failing: Failing) -> bool {
+    /// all else that the tenant sends, or they came with the key's part of an `excess` of requests that nobody expected.
+    pub(super) fn is_of_one_key(
+        &self,
+        tenant: &str,
+        span: &Range<i64>,
+        cause: RootCause,
+        failing: Failing,
+        excess: f64,
+    ) -> bool {
         let mut keys: HashMap<u32, (f64, f64), FixedState> = HashMap::default();
         let floods = |x: f64, requests: f64| failing == Failing::Caller && x >= requests - x;
         // What is wrong with one credential or its rights is wrong with that one, however much else it sends.
         let personal = matches!(cause.class(), CauseClass::Credential | CauseClass::Key | CauseClass::Permission);
         let (mut requests, mut failed) = (0.0, 0.0);
-        for (leaf, tally) in self.leaves(at_us, Some(tenant)) {
+        for (leaf, tally) in self.leaves(span, Some(tenant)) {
             let (n, x) = (f64::from(tally.requests), f64::from(tally.failed[failing as usize]));
             let key = keys.entry(leaf[KEY]).or_default();
             *key = (key.0 + n, key.1 + x);
@@ -201,7 +234,7 @@ impl Breakdown {
             // At the key's rate the others would have failed this often, and did not.
             let missing = (requests - n) * x / n.max(1.0);
             let wanted = if failing == Failing::Caller { Self::MISSING_MIN_CALLER } else { Self::MISSING_MIN };
-            most && (personal || missing >= wanted || floods(x, requests))
+            most && (personal || missing >= wanted || floods(x, requests) || (x <= excess && n >= excess))
         })
     }
 
@@ -212,10 +245,27 @@ impl Breakdown {
     const MISSING_MIN_CALLER: f64 = 1.0;
 }
 
-fn explained(best: &Explanation, all: &[(&[u32; COLUMNS.len()], &Tally)], failing: Failing) -> Explained {
-    let holds = |leaf: &[u32; COLUMNS.len()]| best.values.iter().all(|&(at, value)| leaf[at] == value);
+/// A difference of ln likelihoods that says nothing.
+const SLACK: f64 = 3.0;
+
+/// Of the explanations that are as good as the best, a tenant says more than its gateway, and a program is rarely what is
+/// broken.
+fn best_of(all: &[(Leaf, Tally)], failing: Failing, rate: f64) -> Option<Explanation> {
+    let mut leaves = Leaves::new(KEY);
+    for (leaf, tally) in all {
+        let [values @ .., _] = leaf;
+        leaves.push(values, f64::from(tally.failed[failing as usize]), rate * f64::from(tally.requests));
+    }
+    let explanations = attribute(&leaves);
+    let most = explanations.first()?.gain;
+    let as_good = explanations.into_iter().filter(|one| one.gain >= most - SLACK);
+    as_good.min_by_key(|one| one.values.iter().map(|(at, _)| RANKS[*at]).max())
+}
+
+fn explained(best: &Explanation, all: &[(Leaf, Tally)], failing: Failing) -> Explained {
+    let holds = |leaf: &Leaf| best.values.iter().all(|&(at, value)| leaf[at] == value);
     let (mut requests, mut failed) = (0.0, 0.0);
-    let mut met: Vec<&[u32; COLUMNS.len()]> = Vec::new();
+    let mut met: Vec<&Leaf> = Vec::new();
     for (leaf, tally) in all.iter().filter(|(leaf, _)| holds(leaf)) {
         requests += f64::from(tally.requests);
         let here = tally.failed[failing as usize];
@@ -229,12 +279,15 @@ fn explained(best: &Explanation, all: &[(&[u32; COLUMNS.len()], &Tally)], failin
     keys.dedup();
     let mut values: Vec<(&'static str, u32)> = best.values.iter().map(|&(at, value)| (COLUMNS[at].1, value)).collect();
     let depth = values.len();
-    for (at, (_, name)) in COLUMNS.iter().enumerate() {
+    let shared = |at: usize| {
+        let value = met.first().map(|leaf| leaf[at]).filter(|value| *value != NONE);
+        value.filter(|value| met.iter().all(|leaf| leaf[at] == *value))
+    };
+    let first = shared(PROGRAM).is_none().then_some(TENANT);
+    for at in first.into_iter().chain((0..COLUMNS.len()).filter(|at| Some(*at) != first)) {
         let named = best.values.iter().any(|(named, _)| *named == at);
-        let shared = met.first().map(|leaf| leaf[at]).filter(|value| met.iter().all(|leaf| leaf[at] == *value));
-        values.extend(shared.filter(|value| !named && *value != NONE).map(|value| (*name, value)));
+        values.extend(shared(at).filter(|_| !named).map(|value| (COLUMNS[at].1, value)));
     }
-    let keys = keys.len();
     Explained { values, depth, power: best.power.clamp(0.0, 1.0), failed, share: failed / requests.max(1.0), keys }
 }
 

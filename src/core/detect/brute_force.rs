@@ -5,9 +5,9 @@
 //! [`crate::stats::Habit`]). Whether one address tries or forty does not matter. When the key's owner goes on being
 //! served meanwhile, somebody else is trying; when nothing is served any more, the owner's own client is the likelier
 //! one, and the claim is low. Tries from networks that only ever were the owner's are the owner's: they are told, low,
-//! when most of its requests fail.
+//! when two in three of its requests fail.
 //!
-//! Guards: 20 tries an hour or 30 a day, and three times the habit. One claim per key and day. 80 bytes a key.
+//! Guards: 10 tries an hour or 15 a day, and three times the habit. One claim per key and day. 80 bytes a key.
 //! Cannot see: tries that name no key which the directory knows; those are `key_guessing` and `credential_stuffing`.
 
 use super::told::{DAY_US, HOUR_US, Told, driver, start_of};
@@ -16,7 +16,11 @@ use crate::minutes::{Blamed, Distinct, EntityKind, Sum};
 use crate::stats::{Habit, real};
 
 const PHI: f64 = 0.5;
+/// Of the habit, a span.
+const KEEP: f64 = 0.99;
 const RATIO_MIN: f64 = 3.0;
+/// In an hour, and in a day.
+const TRIES_MIN: [f64; 2] = [10.0, 15.0];
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct State {
@@ -38,6 +42,13 @@ struct Span {
 }
 
 impl State {
+    /// Of a key that nobody tried in so many hours.
+    #[must_use]
+    pub fn of_age(hours: u32) -> Self {
+        let of = |spans: u32| Span { habit: Habit::of_silence(f64::from(spans), KEEP), ..Span::default() };
+        Self { hour: of(hours), day: of(hours / 24), told: Told::default() }
+    }
+
     /// Whether a minute is worth a state: until somebody tries, a key needs none.
     #[must_use]
     pub fn concerns(minute: &Minute) -> bool {
@@ -50,7 +61,8 @@ impl State {
             return;
         }
         let (tries, served) = (real(wrong(minute)), real(minute.total[Sum::Served]));
-        let spans = [(&mut self.hour, HOUR_US, 20.0, Window::Hour), (&mut self.day, DAY_US, 30.0, Window::Day)];
+        let spans =
+            [(&mut self.hour, HOUR_US, TRIES_MIN[0], Window::Hour), (&mut self.day, DAY_US, TRIES_MIN[1], Window::Day)];
         let mut worst: Option<(f64, Span)> = None;
         for (span, length_us, tries_min, window) in spans {
             span.add(start_of(minute.minute_us, length_us), length_us, tries, served);
@@ -67,7 +79,7 @@ impl State {
         let Some((score, span)) = worst else { return };
         let severity = match (span.owner_is_served(), span.foreign) {
             (true, true) => Severity::High,
-            (true, false) if span.tries < span.served => return,
+            (true, false) if span.tries < 2.0 * span.served => return,
             (true | false, _) => Severity::Low,
         };
         if self.told.is_due(start_of(minute.minute_us, DAY_US), severity, f64::from(span.tries)) {
@@ -90,7 +102,7 @@ impl Span {
         if from_us != self.from_us {
             if self.from_us != 0 {
                 let empty = real((from_us - self.from_us) / length_us - 1).max(0.0);
-                self.habit.learn(f64::from(self.tries), empty, 0.99, PHI);
+                self.habit.learn(f64::from(self.tries), empty, KEEP, PHI);
             }
             *self = Self { from_us, habit: self.habit, ..Self::default() };
         }
@@ -130,6 +142,6 @@ fn claim(minute: &Minute, context: &Context<'_>, span: &Span, severity: Severity
         cause: None,
         drivers: networks.map(|hash| driver("network", context.names.resolve(hash), 1.0)).collect(),
         summary: format!("{} was tried {} times with a wrong credential, {meanwhile}", minute.entity, span.tries),
-        quiet: format!("fewer than {:.0} wrong credentials", (RATIO_MIN * span.habit.mean()).max(20.0)),
+        quiet: format!("fewer than {:.0} wrong credentials", (RATIO_MIN * span.habit.mean()).max(TRIES_MIN[0])),
     }
 }

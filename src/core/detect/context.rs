@@ -30,6 +30,8 @@ pub struct Population {
     /// Decayed number of values of a kind that a tenant showed, and of those that it had not shown before.
     changes: HashMap<(u64, Distinct), Changes, FixedState>,
     pub(super) peers: PeerBook,
+    /// Until then keys are being guessed from many addresses, as far as a gateway can tell.
+    pub(super) guessed_until_us: i64,
 }
 
 #[derive(Clone, Copy, Debug, Default)]

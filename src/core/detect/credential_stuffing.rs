@@ -1,21 +1,32 @@
 //! Are many accounts tried a few times each? Lists of names and passwords from elsewhere are tried like that.
 //!
 //! By source: at least ten accounts within an hour, refused in more than four of five requests, and no more than three
-//! tries an account. By route: accounts that failed in an hour and in a day against the route's own habit (negative
-//! binomial, [`crate::stats::Habit`]), for lists that are tried from a new address each time.
+//! tries an account. By route, for lists that are tried from a new address each time: accounts that failed in an hour and in
+//! a day against the route's own habit (negative binomial, [`crate::stats::Habit`]), and the share of requests that were
+//! refused in the hour against the route's own share (beta-binomial), which busy hours do not hide it in.
 //!
-//! One claim per source or route and day. 110 bytes, and at most 130 beside them.
+//! One claim per source or route and day, and one more when an hour stands out of a day that was told. 150 bytes, and at most 130 beside them.
 //! Cannot see: accounts in the body of a request; gateways log names and passwords only where they check them.
 
 use super::told::{DAY_US, HOUR_US, Told, driver, start_of};
 use super::{Context, Detector, Finding, Minute, Severity, Window};
 use crate::minutes::{Distinct, EntityKind, Sum};
-use crate::stats::{Habit, Spread, real};
+use crate::stats::{Habit, Ratio, Spread, real};
 
 const SOURCE_MIN: f64 = 10.0;
 const FAILED_SHARE_MIN: f64 = 0.8;
 const TRIES_PER_ACCOUNT_MAX: f64 = 3.0;
 const ROUTE_MIN: f64 = 20.0;
+/// The share counts from so many accounts beyond those that the share of other hours explains, and threefold.
+const SHARE_MIN: f64 = 10.0;
+const SHARE_RATIO_MIN: f64 = 3.0;
+/// Requests to a route from which its share is known.
+const KNOWN_MIN: f64 = 200.0;
+/// Of the share, an hour with requests: half-life 7 days.
+const SHARE_KEEP: f64 = 0.996;
+/// As people read them.
+const HOUR: &str = "an hour";
+const DAY: &str = "a day";
 const SPANS_MIN: [f64; 2] = [24.0, 3.0];
 const PHI: f64 = 0.3;
 
@@ -23,7 +34,9 @@ const PHI: f64 = 0.3;
 pub struct State {
     hour: Span,
     day: Span,
-    told: Told,
+    refused: Ratio,
+    /// Of an hour, and of a day: a flood is news while a trickle goes on.
+    told: [Told; 2],
 }
 
 #[derive(Clone, Debug, Default)]
@@ -47,6 +60,9 @@ impl State {
         if !by_route && minute.entity.kind != EntityKind::Source {
             return;
         }
+        if by_route && start_of(minute.minute_us, HOUR_US) != self.hour.from_us {
+            self.refused.update(f64::from(self.hour.tries), f64::from(self.hour.requests), SHARE_KEEP);
+        }
         self.hour.add(minute, HOUR_US);
         self.day.add(minute, DAY_US);
         if minute.count(Distinct::FailedAccount) == 0 {
@@ -54,7 +70,7 @@ impl State {
         }
         let judged = if by_route { self.judge_route(context) } else { self.judge_source() };
         let Some((severity, score, expected, seen, span)) = judged else { return };
-        if self.told.is_due(start_of(minute.minute_us, DAY_US), severity, seen) {
+        if self.told[usize::from(span == DAY)].is_due(start_of(minute.minute_us, DAY_US), severity, seen) {
             found.push(claim(minute, context, severity, score, expected, seen, span));
         }
     }
@@ -66,19 +82,32 @@ impl State {
             return None;
         }
         let severity = if seen >= 5.0 * SOURCE_MIN { Severity::High } else { Severity::Medium };
-        Some((severity, Finding::DETERMINISTIC, 1.0, seen, "an hour"))
+        Some((severity, Finding::DETERMINISTIC, 1.0, seen, HOUR))
     }
 
     fn judge_route(&self, context: &Context<'_>) -> Option<(Severity, f64, f64, f64, &'static str)> {
-        let spans = [(&self.hour, Window::Hour, "an hour"), (&self.day, Window::Day, "a day")];
-        spans.into_iter().zip(SPANS_MIN).find_map(|((span, window, name), spans_min)| {
+        let spans = [(&self.hour, Window::Hour, HOUR), (&self.day, Window::Day, DAY)];
+        let counted = spans.into_iter().zip(SPANS_MIN).find_map(|((span, window, name), spans_min)| {
             let (seen, usual) = (span.accounts.count().round(), span.habit.mean());
             if span.habit.spans() < spans_min || seen < ROUTE_MIN.max(3.0 * usual) || !span.tries_are_few() {
                 return None;
             }
             let score = span.habit.surprise(seen, PHI);
             (score >= context.levels.of(window)).then_some((Severity::High, score, usual, seen, name))
-        })
+        });
+        counted.or_else(|| self.judge_share(context))
+    }
+
+    fn judge_share(&self, context: &Context<'_>) -> Option<(Severity, f64, f64, f64, &'static str)> {
+        let (tries, requests) = (f64::from(self.hour.tries), f64::from(self.hour.requests));
+        let (seen, usual) = (self.hour.accounts.count().round(), self.refused.rate() * requests);
+        let many = seen >= (SHARE_RATIO_MIN * usual).max(usual + SHARE_MIN);
+        if !many || self.refused.trials() < KNOWN_MIN || !self.hour.tries_are_few() {
+            return None;
+        }
+        // The open hour is looked at every minute.
+        let score = self.refused.predictive().upper_score(tries, requests);
+        (score >= context.levels.of(Window::TenMinutes)).then_some((Severity::High, score, usual, seen, HOUR))
     }
 
     /// Heap bytes held.

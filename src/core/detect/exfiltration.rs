@@ -1,16 +1,16 @@
 //! Does a key fetch far more bytes than its own past explains?
 //!
-//! Response bytes of an hour as a compound sum ([`Amount`]), looked at every minute. High severity needs 50 MB and
-//! three times the largest hour of the last 30 days.
+//! Response bytes of an hour, and sizes of the answers, as [`Amount`] has it, looked at every minute. High severity needs
+//! 50 MB and three times the largest hour of the last 30 days; less than a megabyte is low.
 //!
-//! 56 bytes.
+//! 112 bytes.
 
 use super::amount::Amount;
 use super::baseline::Baseline;
 use super::request_spike::sole_drivers;
 use super::told::Told;
 use super::{Context, Detector, Finding, Minute, Severity};
-use crate::minutes::Sum;
+use crate::minutes::{Sum, Sums};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct State {
@@ -20,13 +20,20 @@ pub struct State {
 
 impl State {
     const HIGH_BYTES: f64 = 50e6;
-    /// Less is not worth a look.
+    /// Less is not worth a look, unless every answer is larger than they were.
     const BYTES_MIN: f64 = 1e6;
+    const BYTES_MIN_BY_SIZE: f64 = 64e3;
+
+    /// Whether a row is worth a look before its minute is over.
+    #[must_use]
+    pub fn is_heavy(&self, sums: &Sums) -> bool {
+        self.bytes.is_heavy(sums[Sum::Served], sums[Sum::ResponseBytes])
+    }
 
     pub fn observe(&mut self, minute: &Minute, baseline: &Baseline, context: &Context<'_>) -> Option<Finding> {
         let (requests, bytes) = (minute.total[Sum::Served], minute.total[Sum::ResponseBytes]);
         let excess = self.bytes.add(minute.minute_us, requests, bytes, baseline, context)?;
-        if excess.seen < Self::BYTES_MIN {
+        if excess.seen < if excess.by_size { Self::BYTES_MIN_BY_SIZE } else { Self::BYTES_MIN } {
             return None;
         }
         let score = context.population.recalibrated(&minute.entity.tenant, excess.score);
@@ -34,7 +41,11 @@ impl State {
             return None;
         }
         let large = excess.seen >= Self::HIGH_BYTES && excess.of_largest >= 3.0;
-        let severity = if large { Severity::High } else { Severity::Medium };
+        let severity = match excess.seen {
+            _ if large => Severity::High,
+            bytes if bytes >= Self::BYTES_MIN => Severity::Medium,
+            _ => Severity::Low,
+        };
         if !self.told.is_due(excess.from_us, severity, excess.seen) {
             return None;
         }
@@ -59,10 +70,11 @@ impl State {
                 megabytes(excess.expected),
                 excess.of_largest
             ),
-            quiet: format!(
-                "less than {} in an hour, or steady fetches of this size before",
-                megabytes(Self::BYTES_MIN)
-            ),
+            quiet: if excess.by_size {
+                "answers of the usual size, or steady fetches of this size before".to_owned()
+            } else {
+                format!("less than {} in an hour, or steady fetches of this size before", megabytes(Self::BYTES_MIN))
+            },
         })
     }
 }

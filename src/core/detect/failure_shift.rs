@@ -1,8 +1,8 @@
 //! Does a tenant fail for a cause more often than before?
 //!
 //! Requests that ended with one cause, of all requests of the tenant in a window (10 min, 1 h), as beta-binomial: rate
-//! and its own variation from decayed counts, half-life 3 days ([`Ratio`]). Guards: 20 requests, five failures, two points and half as
-//! much again. Once a minute the open window is looked at too, at the stricter level of a minute, so that an outage is
+//! and its own variation from decayed counts, half-life 3 days ([`Ratio`]). Guards: 10 requests, five failures, two points and half as
+//! much again. Once a minute the open windows are looked at too, at the stricter level of a shorter one, so that an outage is
 //! told before its window ends.
 //!
 //! Limits are the platform's answer to load and never an attack; errors of the servers behind are no refusals: both are
@@ -45,7 +45,7 @@ struct OfCause {
 
 impl State {
     /// Requests that a window needs.
-    const REQUESTS_MIN: i64 = 20;
+    const REQUESTS_MIN: i64 = 10;
     /// Failures that a claim needs.
     const FAILURES_MIN: i64 = 5;
     /// … and one of severity high.
@@ -87,10 +87,16 @@ impl State {
             of_cause.ten_count += count;
             of_cause.hour_count += count;
         }
-        let (ten, ready) = (self.ten, self.windows_seen >= Self::WINDOWS_MIN);
+        let (ten, hour, ready) = (self.ten, self.hour, self.windows_seen >= Self::WINDOWS_MIN);
         for (cause, of_cause) in self.causes.iter_mut().filter(|_| ready) {
-            let seen = Seen { window: Window::Minute, from_us: ten.from_us, x: of_cause.ten_count, n: ten.requests };
-            findings.extend(of_cause.judge(*cause, &seen, &minute.entity, minute.to_us(), Some(minute), context));
+            let (x, n) = (of_cause.ten_count, ten.requests);
+            let seen = Seen { span: Span::Ten, level: Window::Minute, from_us: ten.from_us, x, n };
+            let found = of_cause.judge(*cause, &seen, &minute.entity, minute.to_us(), Some(minute), context);
+            let (x, n) = (of_cause.hour_count, hour.requests);
+            let seen = Seen { span: Span::Hour, level: Window::TenMinutes, from_us: hour.from_us, x, n };
+            findings.extend(
+                found.or_else(|| of_cause.judge(*cause, &seen, &minute.entity, minute.to_us(), Some(minute), context)),
+            );
         }
     }
 
@@ -101,7 +107,7 @@ impl State {
             let Open { from_us, requests } = std::mem::take(&mut self.ten);
             for (cause, of_cause) in &mut self.causes {
                 let x = std::mem::take(&mut of_cause.ten_count);
-                let seen = Seen { window: Window::TenMinutes, from_us, x, n: requests };
+                let seen = Seen { span: Span::Ten, level: Window::TenMinutes, from_us, x, n: requests };
                 if ready {
                     findings.extend(of_cause.judge(*cause, &seen, entity, from_us + TEN_US, None, context));
                 }
@@ -113,7 +119,7 @@ impl State {
             let Open { from_us, requests } = std::mem::take(&mut self.hour);
             for (cause, of_cause) in &mut self.causes {
                 let x = std::mem::take(&mut of_cause.hour_count);
-                let seen = Seen { window: Window::Hour, from_us, x, n: requests };
+                let seen = Seen { span: Span::Hour, level: Window::Hour, from_us, x, n: requests };
                 if ready {
                     findings.extend(of_cause.judge(*cause, &seen, entity, from_us + HOUR_US, None, context));
                 }
@@ -123,9 +129,18 @@ impl State {
     }
 }
 
-/// Failures `x` of `n` requests in a window that began at `from_us`.
+/// What is counted over.
+#[derive(Clone, Copy, Debug)]
+enum Span {
+    Ten,
+    Hour,
+}
+
+/// Failures `x` of `n` requests in a span that began at `from_us`, and the window whose level they must reach: a stricter
+/// one while the span is open, which is looked at every minute.
 struct Seen {
-    window: Window,
+    span: Span,
+    level: Window,
     from_us: i64,
     x: i64,
     n: i64,
@@ -151,9 +166,9 @@ impl OfCause {
         minute: Option<&Minute>,
         context: &Context<'_>,
     ) -> Option<Finding> {
-        let known = match seen.window {
-            Window::Minute | Window::TenMinutes => &self.ten,
-            Window::Hour | Window::Day => &self.hour,
+        let known = match seen.span {
+            Span::Ten => &self.ten,
+            Span::Hour => &self.hour,
         };
         let (x, n, rate) = (real(seen.x), real(seen.n), known.rate());
         let share = x / n.max(1.0);
@@ -162,7 +177,7 @@ impl OfCause {
             return None;
         }
         let score = known.predictive().upper_score(x, n);
-        let level = context.levels.of(seen.window);
+        let level = context.levels.of(seen.level);
         if score < level {
             return None;
         }

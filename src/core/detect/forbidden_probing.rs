@@ -43,6 +43,12 @@ pub struct State {
 }
 
 impl State {
+    /// Of a key that was never refused for want of a right in so many hours.
+    #[must_use]
+    pub fn of_age(hours: u32) -> Self {
+        Self { habit: Habit::of_silence(f64::from(hours / 24), KEEP), ..Self::default() }
+    }
+
     /// Whether a minute is worth a state: until something is forbidden, a key needs none.
     #[must_use]
     pub fn concerns(minute: &Minute) -> bool {

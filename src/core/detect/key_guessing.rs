@@ -2,9 +2,10 @@
 //!
 //! By source: a sequential test (TRW, [`crate::stats::Sequential`]) over keys it presents for the first time. One that
 //! nobody knows is a failure and counts double, one that is known a success; 20 unknown ones within an hour need no test.
-//! By gateway: unknown keys an hour against the gateway's own habit, for guessers who use a new address each time.
+//! By gateway: unknown keys an hour against the gateway's own habit, for guessers who use a new address each time. While
+//! that goes on, a source with two of them is one of the guesser's.
 //!
-//! Guards: five unknown keys of a source; 10 an hour and three times the habit of a gateway, after a day of it.
+//! Guards: five unknown keys of a source (two while a gateway's are guessed); 10 an hour and three times the habit of a gateway, after a day of it.
 //! One claim per source or gateway and day. 170 bytes, and at most 130 beside them.
 //! Cannot see: guesses behind a gateway that logs no credential.
 
@@ -18,6 +19,8 @@ const WEIGHT: f64 = 2.0;
 const HALF_LIFE_MINUTES: f32 = 1_440.0;
 const SCORE_MIN: f64 = 5.0;
 const SOURCE_MIN: f64 = 5.0;
+/// … while keys are guessed from many addresses.
+const ACCOMPLICE_MIN: f64 = 2.0;
 pub(super) const CERTAIN: f64 = 20.0;
 const GATEWAY_MIN: f64 = 10.0;
 const GATEWAY_HOURS_MIN: f64 = 24.0;
@@ -88,6 +91,8 @@ impl State {
             (Finding::DETERMINISTIC, Severity::High)
         } else if today >= SOURCE_MIN && score >= context.levels.of(Window::Day).max(SCORE_MIN) {
             (score, Severity::Medium)
+        } else if today >= ACCOMPLICE_MIN && minute.minute_us < context.population.guessed_until_us {
+            (score, Severity::Low)
         } else {
             return;
         };
@@ -98,15 +103,25 @@ impl State {
     }
 
     fn judge_gateway(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
-        let (seen, usual) = (self.unknown.count().round(), self.habit.mean());
-        if self.habit.spans() < GATEWAY_HOURS_MIN || seen < GATEWAY_MIN.max(3.0 * usual) {
+        if !self.is_guessed(minute.minute_us, context) {
             return;
         }
+        let (seen, usual) = (self.unknown.count().round(), self.habit.mean());
         let score = self.habit.surprise(seen, PHI);
-        if score >= context.levels.of(Window::Hour) && self.told.is_due(self.day_us, Severity::Medium, seen) {
+        if self.told.is_due(self.day_us, Severity::Medium, seen) {
             let quiet = format!("fewer than {:.0} keys an hour that nobody knows", GATEWAY_MIN.max(3.0 * usual));
             found.push(claim(minute, context, Severity::Medium, score, usual, seen, quiet));
         }
+    }
+
+    /// Whether the hour of an instant holds far more unknown keys than the gateway's hours do.
+    #[must_use]
+    pub fn is_guessed(&self, at_us: i64, context: &Context<'_>) -> bool {
+        let (seen, usual) = (self.unknown.count().round(), self.habit.mean());
+        self.hour_us == start_of(at_us, HOUR_US)
+            && self.habit.spans() >= GATEWAY_HOURS_MIN
+            && seen >= GATEWAY_MIN.max(3.0 * usual)
+            && self.habit.surprise(seen, PHI) >= context.levels.of(Window::Hour)
     }
 
     /// Heap bytes held.

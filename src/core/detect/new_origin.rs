@@ -109,9 +109,10 @@ impl State {
         let level = context.levels.of(Window::Hour);
 
         // People travel, machines do not: another country alone is little news about a key that only people use.
-        let travels = relay_is_only(minute, "direct") && !relay;
+        let is_direct = relay_is_only(minute, "direct");
+        let travels = is_direct && !relay;
         let severity = match (score >= level, (country > 0.0 && !travels) || relay) {
-            (true, true) if country > 0.0 && relay => Severity::High,
+            (true, true) if country > 0.0 && relay && !is_direct => Severity::High,
             (true, true) => Severity::Medium,
             (true, false) => Severity::Low,
             (false, _) => Severity::Info,
@@ -157,8 +158,13 @@ impl State {
     /// Whether the minute shows a network that the key was never served to.
     #[must_use]
     pub fn is_foreign(&self, minute: &Minute) -> bool {
+        minute.of(Distinct::Network).any(|network| !self.knows_network(network))
+    }
+
+    #[must_use]
+    pub fn knows_network(&self, network: u32) -> bool {
         let [networks, ..] = &self.known;
-        minute.of(Distinct::Network).any(|network| !networks.knows(network))
+        networks.knows(network)
     }
 
     /// For a key that has fallen silent.

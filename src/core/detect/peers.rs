@@ -25,6 +25,8 @@ pub(super) struct PeerBook {
 struct Tenant {
     last_us: i64,
     pace: [Option<Test>; Window::COUNT],
+    /// … in the hour that does not begin with the clock's.
+    sliding: Option<Test>,
     season: Season,
     tail: Tail,
 }
@@ -37,7 +39,14 @@ impl Population {
     pub(super) fn note_pace(&mut self, tenant: &str, last_us: i64, tests: &[Test]) {
         let entry = self.peers.tenants.entry(tenant_hash(tenant)).or_default();
         entry.last_us = entry.last_us.max(last_us);
-        tests.iter().for_each(|test| entry.pace[test.window as usize] = Some(*test));
+        for test in tests {
+            let place = if test.slides() && test.window == Window::Hour {
+                &mut entry.sliding
+            } else {
+                &mut entry.pace[test.window as usize]
+            };
+            *place = Some(*test);
+        }
     }
 
     pub(super) fn note_season(&mut self, tenant: &str, season: Season) {
@@ -56,8 +65,10 @@ impl Population {
 
     /// How far the tenant is above its expectation without the key that `test` is about, in the same window.
     pub(super) fn pace_beside(&self, tenant: &str, test: &Test, at_us: i64) -> Peers {
-        let pace = self.peers.tenants.get(&tenant_hash(tenant)).and_then(|tenant| tenant.pace[test.window as usize]);
-        match pace.filter(|pace| pace.from_us == test.from_us) {
+        let tenant = self.peers.tenants.get(&tenant_hash(tenant));
+        let paces = tenant.into_iter().flat_map(|tenant| [tenant.pace[test.window as usize], tenant.sliding]);
+        let pace = paces.flatten().find(|pace| (pace.window, pace.from_us) == (test.window, test.from_us));
+        match pace {
             Some(pace) => {
                 let (all, own) = ((pace.seen, pace.expected), (test.seen, test.expected));
                 peers_factor(all, own, elapsed(test, at_us))

@@ -76,8 +76,7 @@ impl OfKind {
     const WINDOWS_MIN: [u32; 2] = [48, 24];
     /// Half-life 3 days.
     const KEEP: [f64; 2] = [0.998_397, 0.990_418];
-    /// What an explanation must explain of the rise, how much of it must fail (the hour may have been sound for most of it),
-    /// and how many keys it needs.
+    /// What an explanation must explain of the rise, how much of it must fail, and how many keys it needs.
     const POWER_MIN: f64 = 0.6;
     const SHARE_MIN: f64 = 0.15;
     const KEYS_MIN: usize = 3;
@@ -129,13 +128,20 @@ impl OfKind {
             (score >= context.levels.of(window)).then_some((*span, score))
         });
         let (span, score) = risen.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
-        let explained = breakdown.explain(minute_us, failing, self.hour.rate.rate())?;
-        let enough = explained.power >= Self::POWER_MIN
-            && explained.share >= Self::SHARE_MIN
-            && explained.failed >= Self::FAILED_MIN
-            && (failing != Failing::Caller || explained.keys >= Self::KEYS_MIN);
+        let keys_min = if failing == Failing::Caller { Self::KEYS_MIN } else { 0 };
+        let rate = self.hour.rate.rate();
+        let enough = |explained: &Explained| {
+            explained.power >= Self::POWER_MIN
+                && explained.share >= Self::SHARE_MIN
+                && explained.failed >= Self::FAILED_MIN
+        };
+        // All of the hour says most; where it was sound for most of it, the end of it.
+        let whole = start_of(minute_us, HOUR_US)..minute_us + MINUTE_US;
+        let end = start_of(minute_us, TEN_US) - TEN_US..minute_us + MINUTE_US;
+        let mut spans = [whole, end].into_iter().filter_map(|span| breakdown.explain(&span, failing, rate, keys_min));
+        let explained = spans.find(enough)?;
         let says_more = explained.values != self.told && explained.failed >= Self::GROWTH * self.told_failed;
-        if !enough || !(self.told.is_empty() || says_more) {
+        if !(self.told.is_empty() || says_more) {
             return None;
         }
         self.told.clone_from(&explained.values);

@@ -3,7 +3,8 @@
 //! Served requests of a window against the negative binomial that the entity's [`Baseline`](super::Baseline) predicts.
 //! Refused and failing requests are left out: a client that retries what fails is no spike, and what is refused is the
 //! business of the guessing and failure detectors. The open window is tested at every minute against what is expected
-//! of the whole window: a count only grows, so this raises the same alarms as a test at its end, only sooner.
+//! of the whole window: a count only grows, so this raises the same alarms as a test at its end, only sooner. The hour is
+//! that of the last 60 minutes, so that a spike is not halved by the clock.
 //!
 //! What the whole tenant does at once (a deployment, a launch) is expected of each of its keys.
 //!
@@ -34,6 +35,9 @@ pub struct State {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Peers(pub f64);
 
+/// An hour that slides by ten minutes is about two tests instead of one.
+const SLIDING: f64 = 0.3;
+
 impl State {
     /// After this, a new level is a new normal.
     const FROZEN_HOURS_MAX: u16 = 72;
@@ -54,17 +58,23 @@ impl State {
         self.tell(&minute.entity, &test, score, minute.to_us(), Some(minute), context)
     }
 
-    /// Tests the 24 hours that end now.
+    /// Tests the 24 hours that end now; `told` unless they are high for one of their hours, which was judged by itself.
     pub fn close_hour(
         &mut self,
         entity: &Entity,
         day: &Test,
+        told: bool,
         peers: impl Fn(&Test) -> Peers,
         context: &Context<'_>,
     ) -> Option<Finding> {
         self.hours = if self.spiked { self.hours.saturating_add(1) } else { 0 };
         self.spiked = false;
         let (test, score) = judged(day, peers, entity, context)?;
+        if !told {
+            self.spiked = true;
+            self.count_day(day_of(day.to_us));
+            return None;
+        }
         self.tell(entity, &test, score, day.to_us, None, context)
     }
 
@@ -122,7 +132,8 @@ fn judged(test: &Test, peers: impl Fn(&Test) -> Peers, entity: &Entity, context:
     if !far(&test) {
         return None;
     }
-    let score = context.population.recalibrated(&entity.tenant, test.upper_score());
+    let looks = if test.slides() && test.window == Window::Hour { SLIDING } else { 0.0 };
+    let score = context.population.recalibrated(&entity.tenant, test.upper_score()) - looks;
     (score >= context.levels.of(test.window)).then_some((test, score))
 }
 

@@ -1,16 +1,16 @@
 //! Does a key use far more AI tokens or money than its own past explains?
 //!
-//! Prompt tokens, generated tokens and cost of an hour, each as a compound sum ([`Amount`]), looked at every minute. Told
-//! apart because they mean different misuse: stolen keys raise generated tokens, stuffed prompts raise the others.
+//! Prompt tokens, generated tokens and cost of an hour, each as [`Amount`] has it, looked at every minute. Told apart
+//! because they mean different misuse: stolen keys raise generated tokens, stuffed prompts raise the others.
 //!
-//! 136 bytes, for keys with AI traffic only.
+//! 304 bytes, for keys with AI traffic only.
 
 use super::amount::{Amount, Excess};
 use super::baseline::Baseline;
 use super::request_spike::sole_drivers;
 use super::told::Told;
 use super::{Context, Detector, Driver, Finding, Minute, Severity};
-use crate::minutes::Sum;
+use crate::minutes::{Sum, Sums};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct State {
@@ -30,6 +30,12 @@ impl State {
     #[must_use]
     pub fn concerns(minute: &Minute) -> bool {
         KINDS.iter().any(|(sum, _, _)| minute.total[*sum] > 0)
+    }
+
+    /// Whether a row is worth a look before its minute is over.
+    #[must_use]
+    pub fn is_heavy(&self, sums: &Sums) -> bool {
+        self.amounts.iter().zip(KINDS).any(|(amount, (sum, ..))| amount.is_heavy(sums[Sum::Served], sums[sum]))
     }
 
     pub fn observe(&mut self, minute: &Minute, baseline: &Baseline, context: &Context<'_>) -> Option<Finding> {
@@ -68,7 +74,11 @@ impl State {
                 "{} used {:.0} {unit} within the hour so far, {ratio:.1} times the {:.0} that its past explains",
                 minute.entity, excess.seen, excess.expected
             ),
-            quiet: format!("fewer than {:.0} {unit} in an hour", context.options.ratio_min * excess.expected),
+            quiet: if excess.by_size {
+                "requests of the usual size".to_owned()
+            } else {
+                format!("fewer than {:.0} {unit} in an hour", context.options.ratio_min * excess.expected)
+            },
         })
     }
 }

@@ -1,7 +1,7 @@
 //! The engine: owns all state, closes minutes in order and asks every detector.
 //!
 //! Rows go in by [`Watch::observe`] in any order; [`Watch::advance`] closes the minutes that the watermark has passed and
-//! returns what detectors claim, in a fixed order. State is a function of the closed minutes alone, so feeding the same
+//! returns what detectors claim, in a fixed order, and looks at what is open of those who look suspicious (`watch/early.rs`). State is a function of the closed minutes alone, so feeding the same
 //! rows again after a restart ([`Watch::warm`]) gives the same state and the same finding ids. What must not wait for a
 //! minute to end is found in the events themselves ([`Watch::observe_events`]).
 //!
@@ -10,6 +10,7 @@
 //! Bounded: entities beyond `entities_max` are counted and not watched; idle ones give up their sets after
 //! `idle_us` and are forgotten after `forget_us` (sources after a day).
 
+mod early;
 mod key;
 mod others;
 mod surroundings;
@@ -20,6 +21,7 @@ use arrow::error::ArrowError;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
+use self::early::Early;
 use self::key::KeyWatch;
 use self::others::{GatewayWatch, RouteWatch, SourceWatch};
 use self::surroundings::Surroundings;
@@ -80,6 +82,7 @@ pub struct Watch {
     windows: Windows,
     entities: HashMap<EntityHash, Watched, FixedState>,
     instant: Instant,
+    early: Early,
     /// End of the last closed minute; 0 before the first.
     closed_us: i64,
     dropped_entities: u64,
@@ -112,6 +115,7 @@ impl Watch {
             windows: Windows::default(),
             entities: HashMap::default(),
             instant: Instant::default(),
+            early: Early::default(),
             closed_us: 0,
             dropped_entities: 0,
             suppressed: 0,
@@ -123,7 +127,11 @@ impl Watch {
     /// # Errors
     /// When the batch is none of `entity_minutes`.
     pub fn observe(&mut self, partials: &RecordBatch) -> Result<(), ArrowError> {
-        Partials::of(partials)?.iter().for_each(|partial| self.windows.add(&partial));
+        for partial in Partials::of(partials)?.iter() {
+            if self.windows.add(&partial) {
+                self.early.consider(&partial, &self.entities);
+            }
+        }
         Ok(())
     }
 
@@ -160,7 +168,8 @@ impl Watch {
         self.told(found)
     }
 
-    /// Closes the minutes that ended a lateness bound before `watermark_us`, and returns what was found in them.
+    /// Closes the minutes that ended a lateness bound before `watermark_us`, and returns what was found in them; then
+    /// looks at what is open of those who were refused.
     pub fn advance(&mut self, watermark_us: i64) -> Vec<Finding> {
         let until_us = watermark_us.saturating_sub(self.surroundings.options.lateness_us);
         let mut found = Vec::new();
@@ -174,6 +183,8 @@ impl Watch {
             self.pass_time(until_us - until_us.rem_euclid(MINUTE_US), &mut found);
         }
         self.windows.close_all(until_us);
+        found.retain(|finding| self.early.is_news(finding));
+        found.extend(self.early.look(&mut self.windows, &self.entities, &self.surroundings));
         self.told(found)
     }
 

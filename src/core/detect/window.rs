@@ -24,6 +24,11 @@ impl EntityHash {
         Self::marked(kind, Marks::of(name))
     }
 
+    #[must_use]
+    pub fn of_partial(partial: &Partial<'_>) -> Self {
+        Self::marked(partial.kind, partial.marks.entity)
+    }
+
     fn marked(kind: EntityKind, mark: u64) -> Self {
         // Odd, so that no two names of a kind fall together that were apart.
         Self(mark.wrapping_mul(2 * (kind as u64) + 1))
@@ -114,15 +119,15 @@ impl Windows {
     /// A slot that held more distinct values than this is given back: few need as much again.
     const SPARE_VALUES_MAX: usize = 64;
 
-    /// Adds a row, unless its minute is closed.
-    pub fn add(&mut self, partial: &Partial<'_>) {
+    /// Adds a row, unless its minute is closed; whether it was taken.
+    pub fn add(&mut self, partial: &Partial<'_>) -> bool {
         if self.closed_us.is_some_and(|closed| partial.minute_us < closed) {
             self.late_rows += 1;
-            return;
+            return false;
         }
         self.rows += 1;
         let Open { index, slots } = self.open.entry(partial.minute_us).or_default();
-        let hash = EntityHash::marked(partial.kind, partial.marks.entity);
+        let hash = EntityHash::of_partial(partial);
         let at = *index.entry(hash).or_insert_with(|| {
             let Partial { minute_us, kind, entity, tenant, .. } = *partial;
             let mut slot = self.spare.pop().unwrap_or_else(|| {
@@ -136,6 +141,18 @@ impl Windows {
         });
         if let Some(slot) = slots.get_mut(at as usize) {
             slot.add(partial);
+        }
+        true
+    }
+
+    /// Shows the open minutes of an entity as far as they have come, in order.
+    pub fn each_open(&mut self, hash: EntityHash, mut show: impl FnMut(&Minute)) {
+        for open in self.open.values_mut() {
+            let at = open.index.get(&hash).copied();
+            if let Some(slot) = at.and_then(|at| open.slots.get_mut(at as usize)) {
+                slot.minute.unite(&mut slot.fresh);
+                show(&slot.minute);
+            }
         }
     }
 

@@ -18,6 +18,16 @@ impl Habit {
     const PRIOR_SUM: f64 = 0.1;
     const PRIOR_SPANS: f64 = 0.25;
 
+    /// Of one who was there for so many spans, and nothing happened.
+    #[must_use]
+    pub fn of_silence(spans: f64, keep: f64) -> Self {
+        let mut habit = Self::default();
+        if spans >= 1.0 {
+            habit.learn(0.0, spans - 1.0, keep, 0.0);
+        }
+        habit
+    }
+
     /// Expected in the next span.
     #[must_use]
     pub fn mean(&self) -> f64 {
@@ -76,6 +86,13 @@ mod tests {
         assert!((habit.mean() - 10.0).abs() < 0.5, "{}", habit.mean());
         assert!(habit.surprise(20.0, 0.3) < 2.0);
         assert!(habit.surprise(200.0, 0.3) > 7.0);
+    }
+
+    #[test]
+    fn long_silence_is_a_habit_as_well() {
+        let (new, old) = (Habit::of_silence(0.0, 0.98), Habit::of_silence(30.0, 0.98));
+        assert_eq!(new, Habit::default());
+        assert!(new.surprise(5.0, 0.5) < 3.0 && old.surprise(5.0, 0.5) > 6.0);
     }
 
     #[test]

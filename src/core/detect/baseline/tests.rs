@@ -192,5 +192,69 @@ fn the_threshold_that_is_told_is_the_one_that_decides() {
 
 #[test]
 fn a_baseline_takes_no_more_than_its_bytes() {
-    assert!(size_of::<Baseline>() <= 320, "{} bytes", size_of::<Baseline>());
+    assert!(size_of::<Baseline>() <= 344, "{} bytes", size_of::<Baseline>());
+}
+
+#[test]
+fn an_hour_that_begins_at_half_past_is_an_hour_too() {
+    let mut noise = Noise(21);
+    let mut baseline = Baseline::default();
+    for hour in 0..21 * 24 {
+        (0..60).for_each(|minute| _ = baseline.add(instant(hour) + minute * MINUTE_US, noise.count(1.0, 0.05)));
+        baseline.close_hour(instant(hour), false);
+    }
+    // Ten a minute from half past one to half past two, where one is usual.
+    let mut last = baseline.trailing_hour(instant(21 * 24));
+    for minute in 0..90 {
+        let at_us = instant(21 * 24) + minute * MINUTE_US;
+        if minute == 60 {
+            baseline.close_hour(instant(21 * 24), true);
+        }
+        baseline.add(at_us, if minute >= 30 { 10 } else { 1 });
+        last = baseline.trailing_hour(at_us);
+    }
+    let aligned = baseline.hour(instant(21 * 24 + 1));
+    assert!((last.seen - 600.0).abs() < f64::EPSILON && (aligned.seen - 300.0).abs() < f64::EPSILON, "{last:?}");
+    assert!((last.expected / aligned.expected - 1.0).abs() < 0.3, "{last:?}");
+    assert_eq!(last.from_us, instant(21 * 24) + 30 * MINUTE_US);
+    assert!(last.upper_score() > aligned.upper_score());
+}
+
+#[test]
+fn a_day_is_low_and_slow_only_where_no_single_hour_makes_it() {
+    let mut noise = Noise(22);
+    let world = World { level: 10.0, phi: 0.02, amplitude: 0.0 };
+    for (each, once, spread) in [(20, 20, true), (10, 250, false)] {
+        let mut baseline = grown(&world, 21 * 24, &mut noise);
+        let mut day = baseline.hour(instant(21 * 24));
+        for hour in 21 * 24..22 * 24 {
+            baseline.add(instant(hour), if hour == 21 * 24 + 5 { once } else { each });
+            day = baseline.close_hour(instant(hour), true);
+        }
+        assert!(day.seen > 1.5 * day.expected, "{day:?}");
+        assert_eq!(baseline.is_spread(&day), spread, "{each} an hour and {once} in one of them");
+    }
+}
+
+#[test]
+fn runs_of_a_job_may_be_three_times_as_large_on_the_last_day_of_a_month() {
+    let mut steady = Baseline::default();
+    let mut runs = Baseline::default();
+    for hour in 0..21 * 24 {
+        for minute in 0..60 {
+            let at_us = instant(hour) + minute * MINUTE_US;
+            steady.add(at_us, 1);
+            runs.add(at_us, if minute == 5 { 60 } else { 0 });
+        }
+        steady.close_hour(instant(hour), false);
+        runs.close_hour(instant(hour), false);
+    }
+    // 2025-12-31, and two days before.
+    for (day, factor) in [(30, 3.0), (28, 1.0)] {
+        for (baseline, factor) in [(&runs, factor), (&steady, 1.0)] {
+            let test = baseline.hour(instant(day * 24 + 12));
+            let allowed = baseline.allowing_for_months_end(test);
+            assert!((allowed.expected / test.expected - factor).abs() < 1e-9, "day {day}: {allowed:?}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use super::super::{
     honey_key, impossible_travel, mix_shift, new_origin, object_enumeration, off_hours, path_scanning, request_silence,
     request_spike, shared_key, token_spike, zombie_access,
 };
-use crate::minutes::{Distinct, Sum};
+use crate::minutes::{Distinct, Sum, Sums};
 
 /// State of one key, in the order in which it is asked. Sets and what few keys need lie on the heap.
 #[derive(Clone, Debug)]
@@ -74,10 +74,11 @@ impl KeyWatch {
         let tests = self.baseline.add(minute.minute_us, minute.total[Sum::Served]);
         if !self.baseline.is_young() {
             let peers = |test: &Test| context.population.pace_beside(&minute.entity.tenant, test, minute.to_us());
-            let allowing = tests.map(|test| self.baseline.allowing_for_clocks(test));
+            let [minutely, ten, hour] = tests;
+            let sliding = [minutely, ten, self.baseline.trailing_hour(minute.minute_us)];
+            let allowing = sliding.map(|test| self.baseline.allowing_for_calendar(test));
             found.extend(self.spike.observe(minute, &allowing, peers, context));
-            let [_, _, hour] = &tests;
-            found.extend(self.off_hours.observe(minute, hour, &self.baseline, context));
+            found.extend(self.off_hours.observe(minute, &hour, &self.baseline, context));
         }
         found.extend(self.exfiltration.observe(minute, &self.baseline, context));
         if token_spike::State::concerns(minute) || self.tokens.is_some() {
@@ -87,7 +88,28 @@ impl KeyWatch {
         if minute.count(Distinct::Route) > 1 || self.mix.is_some() {
             self.mix.get_or_insert_default().observe(minute);
         }
-        self.probes.observe(minute, context, found);
+        self.probes.observe(minute, self.baseline.hours(), context, found);
+    }
+
+    /// What can judge a minute that is not over.
+    pub(super) fn glance(&self) -> KeyGlance {
+        KeyGlance {
+            dormant: self.dormant,
+            probes: self.probes.clone(),
+            exfiltration: self.exfiltration,
+            tokens: self.tokens.clone(),
+            baseline: self.baseline.clone(),
+        }
+    }
+
+    /// Whether the answers of a row are far larger than the key's.
+    pub(super) fn is_heavy(&self, sums: &Sums) -> bool {
+        self.exfiltration.is_heavy(sums) || self.tokens.as_ref().is_some_and(|tokens| tokens.is_heavy(sums))
+    }
+
+    /// Whether the key was served to this network before.
+    pub(super) fn knows_network(&self, network: u32) -> bool {
+        self.probes.origin.knows_network(network)
     }
 
     pub(super) fn close_hour(
@@ -108,8 +130,10 @@ impl KeyWatch {
         self.off_hours.close_hour(&test, &self.baseline);
         let day = self.baseline.close_hour(hour_us, self.spike.is_frozen());
         if self.baseline.knows_days() {
+            let is_spread = self.baseline.is_spread(&day);
+            let day = self.baseline.allowing_for_months_end(day);
             let peers = |test: &Test| context.population.pace_beside(&entity.tenant, test, test.to_us);
-            found.extend(self.spike.close_hour(entity, &day, peers, context));
+            found.extend(self.spike.close_hour(entity, &day, is_spread, peers, context));
         }
         let score = test.is_high(2.0).then(|| test.upper_score());
         (!young).then_some(Suspicion { test, score, mix })
@@ -129,8 +153,30 @@ impl KeyWatch {
     }
 }
 
+/// Who uses the key, what is tried with it and how much it is given, for minutes that are not over.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeyGlance {
+    dormant: dormant_key::State,
+    probes: Probes,
+    exfiltration: exfiltration::State,
+    tokens: Option<Box<token_spike::State>>,
+    baseline: Baseline,
+}
+
+impl KeyGlance {
+    pub(super) fn look(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
+        found.extend(self.dormant.observe(minute, context));
+        self.probes.observe(minute, self.baseline.hours(), context, found);
+        found.extend(self.exfiltration.observe(minute, &self.baseline, context));
+        if let Some(tokens) = &mut self.tokens {
+            found.extend(tokens.observe(minute, &self.baseline, context));
+        }
+    }
+}
+
 impl Probes {
-    fn observe(&mut self, minute: &Minute, context: &Context<'_>, found: &mut Vec<Finding>) {
+    /// `hours`: how long the key is watched; a state that is made today knows of the days without need of it.
+    fn observe(&mut self, minute: &Minute, hours: u32, context: &Context<'_>, found: &mut Vec<Finding>) {
         self.shared.observe(minute, context, found);
         let is_foreign = self.origin.is_foreign(minute);
         self.origin.observe(minute, context, found);
@@ -139,13 +185,15 @@ impl Probes {
             self.travel.get_or_insert_default().observe(minute, context, found);
         }
         if self.brute.is_some() || brute_force::State::concerns(minute) {
-            self.brute.get_or_insert_default().observe(minute, is_foreign, context, found);
+            let brute = self.brute.get_or_insert_with(|| Box::new(brute_force::State::of_age(hours)));
+            brute.observe(minute, is_foreign, context, found);
         }
         if self.scanning.is_some() || path_scanning::State::concerns(minute) {
             self.scanning.get_or_insert_default().observe(minute, context, found);
         }
         if self.forbidden.is_some() || forbidden_probing::State::concerns(minute) {
-            self.forbidden.get_or_insert_default().observe(minute, context, found);
+            let forbidden = self.forbidden.get_or_insert_with(|| Box::new(forbidden_probing::State::of_age(hours)));
+            forbidden.observe(minute, context, found);
         }
         if self.objects.is_some() || object_enumeration::State::concerns(minute) {
             self.objects.get_or_insert_default().observe(minute, context, found);

@@ -1,6 +1,7 @@
 //! Everything that is watched about one source, route or gateway.
 
 use super::super::baseline::Baseline;
+use super::super::told::HOUR_US;
 use super::super::{
     Context, Finding, Minute, anonymous_fallback, credential_stuffing, feed_silence, key_guessing, path_scanning,
 };
@@ -60,13 +61,17 @@ impl RouteWatch {
 pub(super) struct GatewayWatch {
     pub(super) traffic: Baseline,
     pub(super) silence: feed_silence::State,
-    guessing: key_guessing::State,
+    pub(super) guessing: key_guessing::State,
 }
 
 impl GatewayWatch {
-    pub(super) fn observe(&mut self, minute: &Minute, surroundings: &Surroundings, found: &mut Vec<Finding>) {
+    pub(super) fn observe(&mut self, minute: &Minute, surroundings: &mut Surroundings, found: &mut Vec<Finding>) {
         self.traffic.add(minute.minute_us, minute.total[Sum::Requests]);
-        self.guessing.observe(minute, &surroundings.context(), found);
+        let context = surroundings.context();
+        self.guessing.observe(minute, &context, found);
+        if self.guessing.is_guessed(minute.minute_us, &context) {
+            surroundings.population.guessed_until_us = minute.to_us() + HOUR_US;
+        }
     }
 
     pub(super) fn bytes(&self) -> usize {

@@ -7,12 +7,13 @@ use hashbrown::HashMap;
 
 use super::super::baseline::Test;
 use super::super::breakdown::{Breakdown, Failing};
-use super::super::told::DAY_US;
+use super::super::told::{DAY_US, HOUR_US, start_of};
 use super::super::window::{Closed, EntityHash};
 use super::super::{
     Context, DetectOptions, Entity, Finding, Levels, Minute, Names, Population, Severity, population_failure,
     population_fault,
 };
+use super::tenant::Surge;
 use super::{Role, Watched};
 use crate::minutes::EntityKind;
 
@@ -79,11 +80,13 @@ impl Surroundings {
 
     /// A rise of failures that one key makes is that key's trouble, and what was served is no failure: kept as
     /// information.
-    pub(super) fn without_single_keys(&self, mut shifts: Vec<Finding>) -> Vec<Finding> {
+    pub(super) fn without_single_keys(&self, mut shifts: Vec<Finding>, surge: Surge) -> Vec<Finding> {
         for shift in &mut shifts {
             let Some(cause) = shift.cause else { continue };
             let is_of_all = Failing::of(cause).is_some_and(|failing| {
-                !self.breakdown.is_of_one_key(&shift.entity.name, shift.from_us, cause, failing)
+                let excess = surge.excess_at(shift.to_us);
+                let span = start_of(shift.from_us, HOUR_US)..shift.to_us;
+                !self.breakdown.is_of_one_key(&shift.entity.name, &span, cause, failing, excess)
             });
             if !is_of_all {
                 shift.severity = Severity::Info;
