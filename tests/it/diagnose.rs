@@ -62,7 +62,7 @@ fn a_request_is_explained_with_its_proof_its_remedy_and_a_query_that_runs() {
     let folder = lake();
     let said = json(folder.path(), &["--request-id", "gone-since-the-snapshot-before"]);
     assert_eq!(said["verdict"]["cause"], "user_deleted");
-    assert_eq!(said["verdict"]["sentence"], "User svc-backup was deleted at 06:02:00.");
+    assert_eq!(said["verdict"]["sentence"], "User svc-backup was deleted at 06:02:00 UTC.");
     assert_eq!(said["request"]["key_id"], "key-backup");
     let steps = said["steps"].as_array().unwrap();
     let results: Vec<&str> = steps.iter().map(|step| step["result"].as_str().unwrap()).collect();

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 const { CLAVIGER_TEST_BINARY: binary, CLAVIGER_TEST_URL: running } = process.env
 /** Why nothing runs, if nothing does. */
 export const skip = !binary && !running && 'no binary is named'
-/** Only a failing test waits for it. */
+/** Only a failing test waits for it: a build for tests answers slowly on a busy machine. */
 export const LONGEST_MS = 180_000
 
 /** A demo that has named its first causes and opened its first incident. */

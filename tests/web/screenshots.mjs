@@ -8,7 +8,11 @@ import { launch, openPage, settled } from './browser.mjs'
 
 const OUT = fileURLToPath(new URL('../../docs/screenshots/', import.meta.url))
 const BYTES_MAX = 150_000
-const LOOKS = [['', { width: 1280, height: 800 }, 'light'], ['-dark', { width: 1280, height: 800 }, 'dark'], ['-phone', { width: 390, height: 844 }, 'dark']]
+const LOOKS = [
+  ['', { width: 1280, height: 800 }, 'light', ['now', 'diagnose', 'incidents', 'incident', 'entity', 'reports', 'report', 'sql', 'audit']],
+  ['-dark', { width: 1280, height: 800 }, 'dark', ['now', 'diagnose', 'incident', 'entity']],
+  ['-phone', { width: 390, height: 844 }, 'dark', ['now', 'diagnose', 'incident']],
+]
 
 const url = process.argv[2]
 const ask = async (path, body) => (await fetch(url + path, body ? { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) } : {})).json()
@@ -23,9 +27,11 @@ const pages = {
 }
 
 const browser = await launch()
-for (const [ending, size, theme] of LOOKS) {
-  for (const [name, path] of Object.entries(pages)) {
+for (const [ending, size, theme, names] of LOOKS) {
+  for (const name of names) {
+    const path = pages[name]
     const opened = await openPage(browser, { url, size, theme, now: null, touch: size.width < 640 })
+    opened.page.setDefaultTimeout(180_000)
     await opened.goto(path)
     await settled(opened.page)
     if (name === 'sql') {

@@ -1,6 +1,7 @@
 // Severity is shape, word and fill; status is a word. Incidents look the same on every page.
 
 import { incidentHref } from './address.js'
+import { cause } from './catalog.js'
 import { capital, hostile, h } from './dom.js'
 import { duration, full } from './numbers.js'
 import { ago, when } from './times.js'
@@ -31,11 +32,14 @@ export const age = (incident, now = Date.now()) => duration((incident.status ===
  * @param {number | null} count @param {string} noun */
 const amount = (count, noun) => h('span', { class: 'number' }, count === null || Number(count) === 0 ? null : [full(count), h('span', { class: 'unit' }, Number(count) === 1 ? ` ${noun}` : ` ${noun}s`)])
 
+/** As people call it: the cause by its label. @param {{title: string, cause: string | null}} incident */
+export const titleOf = (incident) => capital(incident.cause ? incident.title.replace(incident.cause, () => cause(incident.cause)) : incident.title)
+
 /** One line of a list. @param {Incident} incident */
 export function line(incident) {
   return h('a', { class: 'incident', href: incidentHref(incident.id), 'data-id': incident.id },
     chip(incident.severity),
-    h('span', { class: 'title' }, hostile(capital(incident.title))),
+    h('span', { class: 'title' }, hostile(titleOf(incident))),
     h('span', { class: 'tenant' }, incident.tenant ? hostile(incident.tenant) : '–'),
     amount(incident.failures, 'failure'),
     amount(incident.keys, 'key'),

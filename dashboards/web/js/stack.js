@@ -55,7 +55,7 @@ export function stack({ data, markers = [], incidents = [], only = null, yMax = 
     option: (ink) => ({
       grid: grid({ left: 44, right: 18, top: 20, bottom: 24 }),
       xAxis: axis(ink, { type: 'time', min: from, max: to, splitLine: { show: false }, axisLabel: { formatter: (/** @type {number} */ at) => tick(at, to - from) } }),
-      yAxis: axis(ink, { type: 'value', min: 0, max: yMax > 0 ? yMax : undefined, splitNumber: 3, minInterval: 1, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: (/** @type {number} */ value) => short(value) } }),
+      yAxis: axis(ink, { type: 'value', min: 0, max: yMax > 0 ? yMax : undefined, interval: yMax > 0 ? evenly(yMax) : undefined, splitNumber: 3, minInterval: 1, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: (/** @type {number} */ value) => short(value) } }),
       tooltip: tooltip(ink, (params) => {
         const index = params[0]?.dataIndex
         return index === undefined ? null : bucketTip(data, index)
@@ -133,6 +133,12 @@ function numbers(data, markers, tenant) {
       ...(markers.length > 0 ? [{ key: 'marks', label: 'Changes' }] : []),
     ],
   })
+}
+
+/** Between two lines, so that the last one is the top. @param {number} top */
+function evenly(top) {
+  const step = [4, 3, 5].map((parts) => top / parts).find((part) => Number.isInteger(part))
+  return step ?? top
 }
 
 /** The y axis only grows within a view. @param {Buckets} data @param {Set<string> | null} only @param {number} before */

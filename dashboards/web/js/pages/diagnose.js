@@ -17,7 +17,7 @@ import { stepsOf } from './diagnosis_steps.js'
 
 /** @typedef {import('../shapes').Diagnosis} Diagnosis */
 
-const STEPS = ['Key and its use', 'Account behind it', 'Lifecycle', 'API rules', 'Platform', 'Network']
+const STEPS = ['Key and its use', 'Account behind it', 'Lifecycle and permissions', 'Rules of the API', 'Platform and logs', 'Network and proxies']
 
 /** @returns {import('../shapes').Page} */
 export function open() {

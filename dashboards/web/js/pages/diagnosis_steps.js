@@ -17,7 +17,8 @@ export const stepsOf = (steps) => h('div', { class: 'steps' }, steps.map((step) 
 /** @param {import('../shapes').Diagnosis['steps'][number]} step */
 function summary(step) {
   const failed = step.checks.filter((one) => one.result === 'fail')
-  if (failed.length > 0) return failed.map((one) => one.name).join(', ')
+  // A check is called by what should be so: "the user is active".
+  if (failed.length > 0) return `fails: ${failed.map((one) => one.name.replace(/^./, (first) => first.toLowerCase())).join(', ')}`
   const unknown = step.checks.filter((one) => one.result === 'unknown').length
   if (step.result === 'skipped') return 'not needed'
   return unknown > 0 ? `${unknown} of ${step.checks.length} unknown` : `${step.checks.length} ${step.checks.length === 1 ? 'check' : 'checks'} passed`

@@ -10,7 +10,7 @@ import { counted, full, odds, short } from '../numbers.js'
 import { empty, panel } from '../panel.js'
 import { onIncident } from '../pulse.js'
 import { iso } from '../range.js'
-import { age, chip, status } from '../severity.js'
+import { age, chip, status, titleOf } from '../severity.js'
 import { facts } from '../table.js'
 import { ago, clock, when } from '../times.js'
 import { act, feedbackDialog, noteDialog, resolveDialog, silenceDialog } from './incident_acts.js'
@@ -77,8 +77,8 @@ export function open() {
   function display(found, body) {
     const first = shown === null
     shown = found
-    say(heading, capital(found.title))
-    document.title = `${capital(found.title)} · Claviger`
+    say(heading, titleOf(found))
+    document.title = `${titleOf(found)} · Claviger`
     fill(lead, chip(found.severity), ' ', openWords(found), ' · ', status(found), found.cause ? [' · ', causeTag(found.cause, found.class)] : null)
     drawActs(found)
     fill(body,

@@ -6,7 +6,7 @@ import { fill, h, say } from '../dom.js'
 import { empty, panel } from '../panel.js'
 import { onIncident } from '../pulse.js'
 import { current } from '../session.js'
-import { line, ranked } from '../severity.js'
+import { line, ranked, titleOf } from '../severity.js'
 import { when } from '../times.js'
 import { act, silenceDialog, noteDialog, feedbackDialog } from './incident_acts.js'
 
@@ -47,7 +47,7 @@ export function open() {
     const last = all.filter((incident) => incident.status === 'resolved').sort((a, b) => Date.parse(b.last_at) - Date.parse(a.last_at))[0]
     const open_ = counts.open + counts.acknowledged
     say(heading, open_ > 0 ? `${open_} open${mine > 0 ? `, ${mine} yours` : counts.acknowledged > 0 ? `, ${counts.acknowledged} acknowledged` : ', nobody on ' + (open_ === 1 ? 'it' : 'them')}.`
-      : last ? `Nothing open. Last: ${last.title}, resolved ${when(last.last_at)}.` : 'Nothing open.')
+      : last ? `Nothing open. Last: ${titleOf(last)}, resolved ${when(last.last_at)}.` : 'Nothing open.')
     document.title = `${open_ > 0 ? `${open_} open` : 'Incidents'} · Claviger`
     fill(tabs, STATES.map((name) => h('a', { href: href('/incidents', { state: name, tenant: param('tenant') }), 'aria-current': state() === name ? 'true' : null, class: 'segment' }, `${name.charAt(0).toUpperCase()}${name.slice(1)} `, h('span', { class: 'count' }, counts[name]))))
     const shown = ranked(all.filter((incident) => stateOf(incident) === state()))
