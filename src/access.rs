@@ -19,6 +19,7 @@ use claviger_core::access::failures::Failures;
 use claviger_core::access::session::{Holder, Session, SessionKey};
 use claviger_core::access::token::{PREFIX, Token, TokenId, TokenKey};
 use claviger_core::config::Serve;
+use claviger_core::fault::{Blame, Fault as _};
 use claviger_core::secret::Pepper;
 use rand::TryRng as _;
 use rand::rngs::SysRng;
@@ -27,6 +28,7 @@ pub use error::AccessError;
 pub use oidc::{Oidc, OidcError};
 
 use crate::lake::Lake;
+use crate::signals;
 use sessions::EndedSessions;
 use tokens::TokenCache;
 
@@ -46,6 +48,17 @@ pub struct Known {
     /// When the proof ends, if that can be said now.
     pub until_us: Option<i64>,
     holder: Holder,
+}
+
+/// Why a password does not let anybody in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PasswordRefusal {
+    /// It opens nothing. Why is in the log only.
+    Wrong,
+    /// It opens nothing, as did too many from this address before it.
+    TooOften { wait_s: u64 },
+    /// The lake or the identity provider does not say.
+    Unknowable,
 }
 
 /// The room. Shared by all that ask it.
@@ -132,22 +145,44 @@ impl Access {
 
     /// For protocols that know passwords: a token is one. The user's name is the client's business, unless it is the id of
     /// another token.
-    pub async fn authenticate_password(&self, user: &str, password: &str, from: IpAddr) -> Option<Caller> {
-        if self.guard == Guard::Open && password.is_empty() && from.to_canonical().is_loopback() {
-            return Some(Caller::local());
-        }
-        let known = self.authenticate(Shown::Secret(password)).await;
+    ///
+    /// # Errors
+    /// The password opens nothing, too many of this address did not, or that cannot be told now.
+    pub async fn authenticate_password(
+        &self,
+        user: &str,
+        password: &str,
+        from: IpAddr,
+    ) -> Result<Known, PasswordRefusal> {
         let is_named_so = |known: &Known| TokenId::parse(user).is_none_or(|id| known.caller.name == id.as_str());
-        match known {
-            Ok(known) if is_named_so(&known) => Some(known.caller),
-            refused => {
-                if self.note_failure(from).is_ok()
-                    && let Err(error) = refused
-                {
-                    tracing::warn!(%from, %error, "a password opens nothing");
-                }
-                None
+        let error = match self.authenticate(Shown::Secret(password)).await {
+            Ok(known) if is_named_so(&known) => return Ok(known),
+            // Whoever has the secret of one token learns nothing of the id of another.
+            Ok(_) => AccessError::Unknown,
+            Err(error) if error.blame() == Blame::Operator => error,
+            Err(error) => {
+                tracing::warn!(%from, %error, "whether a password opens anything cannot be told");
+                return Err(PasswordRefusal::Unknowable);
             }
+        };
+        match self.note_failure(from) {
+            Ok(()) => {
+                signals::AccessRefused { from, error: &error }.emit();
+                Err(PasswordRefusal::Wrong)
+            }
+            Err(wait_s) => Err(PasswordRefusal::TooOften { wait_s }),
+        }
+    }
+
+    /// Looks again at a proof that was good, for protocols whose connections outlive it.
+    ///
+    /// # Errors
+    /// It opens nothing any more, or that cannot be told now.
+    pub async fn still_holds(&self, known: &Known) -> Result<(), AccessError> {
+        match &known.holder {
+            Holder::Token(id) => self.tokens.caller(self.lake()?, *id, now_us()).await.map(drop),
+            Holder::Oidc(_) if known.until_us.is_some_and(|until| until <= now_us()) => Err(AccessError::SessionEnded),
+            Holder::Oidc(_) => Ok(()),
         }
     }
 

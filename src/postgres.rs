@@ -5,45 +5,89 @@
 //! tables (SET, SHOW, BEGIN…) is answered by hand from a fixed list (`fixed.rs`), everything else is refused.
 //!
 //! It listens beyond loopback only with TLS and a door that asks for passwords: a token in clear text is given away.
+//! Who comes in, how often they may ask, and where it is put on record is the [`Door`]'s to say.
 
+mod answer;
 mod connection;
 mod fixed;
+mod listener;
 mod parameters;
 mod refusal;
 mod startup;
+mod written;
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use claviger_core::access::Caller;
+use claviger_core::audit::Access;
 use claviger_core::fault::{Blame, Fault};
 use datafusion_postgres::datafusion_pg_catalog::sql::PostgresCompatibilityParser;
 use datafusion_postgres::pgwire::api::{ConnectionManager, RandomPidSecretKeyGenerator};
-use datafusion_postgres::pgwire::tokio::process_socket;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
+use tokio::sync::watch;
 
+use crate::access::Known;
 use crate::query::Queries;
-use connection::Connection;
-
-/// Beyond so many, a connection is closed at once.
-const CONNECTIONS_MAX: usize = 64;
+use crate::serve::tls::Certificate;
 
 /// Statements are parsed and written again here, by recursion.
 const STACK_BYTES: usize = 16 << 20;
 
-/// Who may come in.
+/// Who may come in, how often they may ask, and where that is written down.
 #[async_trait]
 pub trait Door: Send + Sync + 'static {
     /// Whoever comes, when nobody is asked for a password.
     fn anybody(&self) -> Option<Caller>;
 
-    /// Whom a user name and a password prove; `None` when they prove nothing.
-    async fn authenticate(&self, user: &str, password: &str) -> Option<Caller>;
+    /// Whom a user name and a password prove.
+    async fn authenticate(&self, user: &str, password: &str, from: IpAddr) -> Result<Welcome, Unwelcome>;
+
+    /// Takes one statement from what a caller may ask, if its proof still holds: connections outlive tokens.
+    async fn admit(&self, _guest: &Welcome) -> Result<(), Turned> {
+        Ok(())
+    }
+
+    /// Puts on record that somebody came or asked. Never waits.
+    fn record(&self, _access: Access) {}
+}
+
+/// Somebody who may come in.
+#[derive(Clone, Debug)]
+pub struct Welcome {
+    pub caller: Caller,
+    /// The proof, to be looked at again; none where none was asked for.
+    pub known: Option<Known>,
+}
+
+impl From<Caller> for Welcome {
+    fn from(caller: Caller) -> Self {
+        Self { caller, known: None }
+    }
+}
+
+/// Why a statement of somebody who came in is not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turned {
+    /// More of them than a caller or tenant may ask.
+    TooOften { wait: Duration },
+    /// The token was revoked, or has ended.
+    Ended,
+    /// Whether the proof still holds cannot be told now.
+    Unknowable,
+}
+
+/// Why somebody does not come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unwelcome {
+    /// The password proves nothing.
+    Wrong,
+    /// As often as that, from this address.
+    TooOften { wait: Duration },
+    /// Who may come in cannot be told now.
+    Unknowable,
 }
 
 /// The door of a service on loopback that was given no tokens.
@@ -56,16 +100,16 @@ impl Door for OpenDoor {
         Some(Caller::local())
     }
 
-    async fn authenticate(&self, _: &str, _: &str) -> Option<Caller> {
-        Some(Caller::local())
+    async fn authenticate(&self, _: &str, _: &str, _: IpAddr) -> Result<Welcome, Unwelcome> {
+        Ok(Caller::local().into())
     }
 }
 
-/// A running listener. Dropping it closes every connection.
+/// A running listener. Dropping it lets what is being answered come to its end, for a few seconds.
 #[derive(Debug)]
 pub struct Postgres {
     address: SocketAddr,
-    stop: Option<oneshot::Sender<()>>,
+    ending: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -81,7 +125,7 @@ pub(crate) struct House {
 }
 
 impl Postgres {
-    /// Listens, on a thread of its own.
+    /// Listens, on a thread of its own. Whoever renews the certificate is somebody else: see [`Certificate::follow`].
     ///
     /// # Errors
     /// The address cannot be listened on, or would give tokens or rows away.
@@ -89,9 +133,10 @@ impl Postgres {
         address: SocketAddr,
         queries: Queries,
         door: Arc<dyn Door>,
-        tls: Option<Arc<ServerConfig>>,
+        tls: Option<Certificate>,
     ) -> Result<Self, PostgresError> {
-        if !address.ip().is_loopback() && (tls.is_none() || door.anybody().is_some()) {
+        let is_reachable = !address.ip().to_canonical().is_loopback();
+        if is_reachable && (tls.is_none() || door.anybody().is_some()) {
             return Err(PostgresError::Exposed { address });
         }
         let unusable = |source| PostgresError::Unusable { address, source };
@@ -107,20 +152,13 @@ impl Postgres {
             cancels: Arc::new(ConnectionManager::new()),
             keys: RandomPidSecretKeyGenerator::default(),
         });
-        let (stop, stopped) = oneshot::channel();
+        let (ending, ended) = watch::channel(false);
         let thread = std::thread::Builder::new()
             .name("postgres".to_owned())
             .stack_size(STACK_BYTES)
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        () = accept(listener, house, tls.map(TlsAcceptor::from)) => {}
-                        _ = stopped => {}
-                    }
-                });
-            })
+            .spawn(move || runtime.block_on(listener::listen(listener, &house, tls, ended)))
             .map_err(unusable)?;
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, ending, thread: Some(thread) })
     }
 
     /// Where it listens: with the port that was chosen if 0 was asked for.
@@ -128,53 +166,21 @@ impl Postgres {
     pub fn address(&self) -> SocketAddr {
         self.address
     }
+
+    /// Takes nobody and no statement from now on. Dropping waits for what is being answered.
+    pub fn end(&self) {
+        self.ending.send_replace(true);
+    }
 }
 
 impl Drop for Postgres {
     fn drop(&mut self) {
-        drop(self.stop.take());
+        self.end();
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the PostgreSQL listener panicked");
         }
     }
 }
-
-async fn accept(listener: TcpListener, house: Arc<House>, tls: Option<TlsAcceptor>) {
-    let listener = match tokio::net::TcpListener::from_std(listener) {
-        Ok(listener) => listener,
-        Err(error) => {
-            tracing::error!(%error, "the PostgreSQL listener ended");
-            return;
-        }
-    };
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let mut connections = JoinSet::new();
-    loop {
-        while connections.try_join_next().is_some() {}
-        match listener.accept().await {
-            Ok((socket, peer)) => {
-                let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                    tracing::warn!(%peer, "a PostgreSQL connection was closed: there are too many");
-                    continue;
-                };
-                let (connection, tls) = (Connection::new(Arc::clone(&house)), tls.clone());
-                connections.spawn(async move {
-                    if let Err(error) = process_socket(socket, tls, connection).await {
-                        tracing::debug!(%peer, %error, "a PostgreSQL connection broke");
-                    }
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a PostgreSQL connection could not be accepted");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// After an error of `accept`, which is mostly a lack of file descriptors and does not pass by itself.
-const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 #[derive(Debug, thiserror::Error)]
 pub enum PostgresError {
@@ -190,7 +196,7 @@ impl Fault for PostgresError {
             Self::Exposed { .. } => {
                 "set `serve.tls_certificate` and `serve.tls_key` and create a token, or listen on 127.0.0.1".to_owned()
             }
-            Self::Unusable { .. } => "choose a free port in `serve.postgres_address`".to_owned(),
+            Self::Unusable { .. } => "choose a free port in `serve.postgres_address`, or 0 for any".to_owned(),
         }
     }
 

@@ -13,6 +13,7 @@
 //! It runs on threads of its own: the engine's work keeps neither HTTP nor ingestion waiting. What it cannot do is stop
 //! a function in the middle of a batch, hence the list of functions and the bounds on what they are given.
 
+mod account;
 mod admission;
 mod barrier;
 mod catalog;
@@ -48,11 +49,12 @@ use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::visit_relations;
-use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use futures::{FutureExt as _, TryFutureExt as _};
 use tokio::runtime::Runtime;
 use tokio::time::Instant;
 
+pub use account::Account;
 pub use error::QueryError;
 pub use flow::Cost;
 pub use limits::Limits;
@@ -168,7 +170,7 @@ impl Queries {
     /// # Errors
     /// When it is refused, not understood, or there is no room for it.
     pub fn run<'a>(&'a self, question: Question<'a>) -> BoxFuture<'a, Result<Answer, QueryError>> {
-        self.ask(question, None, Shared::start).boxed()
+        self.ask(question, None, Shared::start).inspect_ok(|answer| Account::note(&answer.cost)).boxed()
     }
 
     /// As [`Queries::run`], for a client that sees a database's own catalog as well.
@@ -177,7 +179,7 @@ impl Queries {
         question: Question<'a>,
         view: &View,
     ) -> BoxFuture<'a, Result<Answer, QueryError>> {
-        self.ask(question, Some(view.clone()), Shared::start).boxed()
+        self.ask(question, Some(view.clone()), Shared::start).inspect_ok(|answer| Account::note(&answer.cost)).boxed()
     }
 
     /// Plans and checks a statement whose parameters have no values yet.

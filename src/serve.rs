@@ -1,4 +1,5 @@
-//! HTTP: liveness, readiness and metrics from the first moment, the API and the dashboard once the lake is open.
+//! HTTP: liveness, readiness and metrics from the first moment, the API and the dashboard once the lake is open; and then,
+//! if an address is named for it, the PostgreSQL port beside it, for the same callers.
 //!
 //! Promises an answer to `/live`, `/ready` and `/metrics` while everything else is stuck: the door has a thread of its
 //! own, which speaks HTTP and reads atomics. What endpoints do is done by workers, in a runtime of their own, so that
@@ -14,6 +15,7 @@ mod audit;
 pub mod audited;
 pub mod authorized;
 mod bridge;
+mod bundle;
 mod catalog;
 mod dashboard;
 mod describe;
@@ -29,6 +31,7 @@ pub mod health;
 mod incidents;
 pub mod limits;
 pub mod live;
+mod metrics;
 mod overview;
 pub mod problem;
 mod queries;
@@ -38,6 +41,8 @@ mod session;
 mod sql;
 pub mod table;
 pub mod tls;
+mod what_if;
+mod wire;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, OnceLock};
@@ -47,7 +52,6 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
 use axum::{Extension, Router};
 use axum_server::tls_rustls::RustlsConfig;
 use claviger_core::config::{Serve, ServeLimits};
@@ -65,8 +69,10 @@ use health::Health;
 use limits::{HEAD_BYTES_MAX, HEADER_BYTES_MAX, Limiter};
 use problem::{Kind, Problem};
 use tls::{Certificate, TlsError};
+use wire::WireDoor;
 
 use crate::access::Access;
+use crate::postgres::{Postgres, PostgresError};
 
 /// How long requests in progress may take once the server is to stop.
 const GRACE: Duration = Duration::from_secs(5);
@@ -81,8 +87,12 @@ const WORKER_STACK_BYTES: usize = 8 << 20;
 #[derive(Clone)]
 pub struct Entrance {
     pub address: SocketAddr,
+    /// Where PostgreSQL clients connect, if anywhere.
+    pub postgres_address: Option<SocketAddr>,
     pub tls: Option<Certificate>,
     pub gate: Arc<dyn Gate>,
+    /// Whoever gets to `/metrics` may read it.
+    pub public_metrics: bool,
     /// A proxy before the service speaks TLS and authenticates.
     pub insecure_behind_proxy: bool,
     pub limits: ServeLimits,
@@ -95,8 +105,10 @@ impl Entrance {
         let behind_proxy = config.insecure_behind_proxy;
         Self {
             address: config.address,
+            postgres_address: config.postgres_address,
             tls: None,
             gate: Arc::new(OpenGate { behind_proxy }),
+            public_metrics: config.public_metrics,
             insecure_behind_proxy: behind_proxy,
             limits: config.limits.clone(),
         }
@@ -140,6 +152,7 @@ pub struct Server {
     stop: axum_server::Handle<SocketAddr>,
     thread: Option<JoinHandle<()>>,
     workers: Option<Runtime>,
+    postgres: OnceLock<Postgres>,
 }
 
 impl Server {
@@ -161,8 +174,11 @@ impl Server {
             .build()
             .map_err(unusable)?;
         let opened = Arc::new(OnceLock::new());
+        let Entrance { insecure_behind_proxy, public_metrics, .. } = entrance;
+        let is_guarded = metrics::is_guarded(entrance.address, insecure_behind_proxy, public_metrics);
+        let guard = is_guarded.then(|| (Arc::clone(&entrance.gate), workers.handle().clone()));
         let router = health::router(health)
-            .route("/metrics", get(async move || metrics.render()))
+            .merge(metrics::router(metrics, guard))
             .fallback(forward)
             .layer(Extension(Arc::clone(&opened)))
             .layer(from_fn(limits::short_url))
@@ -178,7 +194,8 @@ impl Server {
             .spawn(move || door.block_on(answer(listener, tls, router, handle)))
             .map_err(unusable)?;
         let (ending, _) = watch::channel(false);
-        Ok(Self { address, entrance, opened, ending, stop, thread: Some(thread), workers: Some(workers) })
+        let (thread, workers) = (Some(thread), Some(workers));
+        Ok(Self { address, entrance, opened, ending, stop, thread, workers, postgres: OnceLock::new() })
     }
 
     /// Where it listens: with the port that was chosen if 0 was asked for.
@@ -194,25 +211,49 @@ impl Server {
         format!("{scheme}://{}", self.address)
     }
 
-    /// From now on the API answers, and the dashboard. The first call decides.
-    pub fn open(&self, api: Api) {
-        let Some(workers) = &self.workers else { return };
-        let limiter = Limiter::new(&self.entrance.limits);
-        let router = api::router(api, Arc::clone(&self.entrance.gate), limiter);
+    /// Where PostgreSQL clients connect, once it is open to them.
+    #[must_use]
+    pub fn postgres_address(&self) -> Option<SocketAddr> {
+        self.postgres.get().map(Postgres::address)
+    }
+
+    /// From now on the API answers, the dashboard, and the PostgreSQL port if there is to be one. The first call decides.
+    ///
+    /// # Errors
+    /// The PostgreSQL port cannot be listened on, or nothing would protect it.
+    pub fn open(&self, api: Api) -> Result<(), ServeError> {
+        let Some(workers) = &self.workers else { return Ok(()) };
+        let Entrance { gate, limits, postgres_address, tls, .. } = &self.entrance;
+        let limiter = Limiter::new(limits);
+        let wire = postgres_address.map(|address| {
+            let door = WireDoor::of(&**gate, limiter.clone(), api.audit.clone());
+            Postgres::start(address, api.queries.clone(), Arc::new(door), tls.clone())
+        });
+        let router = api::router(api, Arc::clone(gate), limiter);
         let bridge = Bridge::new(workers.handle().clone(), router, self.ending.subscribe());
         if self.opened.set(bridge).is_err() {
             tracing::error!("the API was opened twice: the first stays");
+            return Ok(());
         }
+        if let Some(postgres) = wire.transpose().map_err(|source| ServeError::Postgres { source })? {
+            tracing::info!(address = %postgres.address(), "PostgreSQL clients may connect");
+            _ = self.postgres.set(postgres);
+        }
+        Ok(())
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.ending.send_replace(true);
+        if let Some(postgres) = self.postgres.get() {
+            postgres.end();
+        }
         self.stop.graceful_shutdown(Some(GRACE));
         if self.thread.take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the HTTP server panicked");
         }
+        drop(self.postgres.take());
         if let Some(workers) = self.workers.take() {
             workers.shutdown_background();
         }
@@ -265,6 +306,8 @@ pub enum ServeError {
     Plaintext { address: SocketAddr },
     #[error("cannot listen on {address}")]
     Unusable { address: SocketAddr, source: std::io::Error },
+    #[error(transparent)]
+    Postgres { source: PostgresError },
 }
 
 impl Fault for ServeError {
@@ -281,6 +324,7 @@ impl Fault for ServeError {
                     .to_owned()
             }
             Self::Unusable { .. } => "choose a free port in `serve.address`, or 0 for any".to_owned(),
+            Self::Postgres { source } => source.hint(),
         }
     }
 
@@ -288,6 +332,7 @@ impl Fault for ServeError {
         match self {
             Self::Exposed { .. } | Self::Plaintext { .. } => Blame::Operator,
             Self::Unusable { .. } => Blame::Environment,
+            Self::Postgres { source } => source.blame(),
         }
     }
 }

@@ -13,6 +13,7 @@ use claviger_core::secret::Pepper;
 use metrics_exporter_prometheus::PrometheusHandle;
 
 use super::run::stop_signal;
+use super::serve::psql;
 use super::service::serve;
 use super::{Answer, Failure};
 use crate::access::Access;
@@ -20,7 +21,7 @@ use crate::demo::DemoError;
 use crate::demo::alarms::Hearing;
 use crate::demo::company::{AI_PREFIX, Instant, LIVE_PREFIX, TEST_PREFIX};
 use crate::demo::past::Past;
-use crate::demo::run::{Options, Seat, Voice};
+use crate::demo::run::{Doors, Options, Seat, Voice};
 use crate::demo::watched::Watched;
 use crate::identity::Refresher;
 use crate::lake::Lake;
@@ -89,9 +90,10 @@ async fn pipeline(seat: Seat) -> Result<(), Failure> {
     let server = listen(Entrance::guarded(&config.serve, Arc::clone(&access))?, &health, &metrics)?;
     let open = |api: Api| {
         access.attach(api.lake.clone());
-        server.open(api);
+        server.open(api)?;
         // Nobody else says it.
-        _ = seat.dashboard.set(server.url());
+        _ = seat.doors.set(Doors { dashboard: server.url(), psql: server.postgres_address().map(psql) });
+        Ok(server)
     };
     let mut shutdown = seat.shutdown;
     let stop = async move {
@@ -147,6 +149,7 @@ fn config_of(seat: &Seat) -> Result<Config, ConfigError> {
         "geography": { "networks": [seat.networks.display().to_string()] },
         // All clocks are one clock, and the past reaches back to a key that sleeps.
         "detect": { "lateness_ms": "2s", "memory_days": 90 },
+        "serve": { "postgres_address": "127.0.0.1:0" },
         "telemetry": { "log_level": "error" },
     });
     let text = toml::to_string(&written).expect("texts and lists have a TOML form");

@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &IncidentsArguments) -> Result<Answer, Failure> {
         let events = read(&lake).await?;
         let incidents = Incidents::fold(events.clone());
         match &arguments.command {
-            Command::List { all, json } => list(&incidents, &events, *all, *json),
+            Command::List { all, json } => list(&incidents, *all, *json),
             Command::Show { id, json } => show(find(&incidents, id)?, &events, *json),
             Command::Ack { id, person } => done(&lake, find(&incidents, id)?, Act::Acknowledge, person).await,
             Command::Silence { id, span, person } => {
@@ -153,7 +153,7 @@ fn severity(incident: &Incident) -> Severity {
     incident.announced.map_or_else(|| incident.severity(&Default::default()), |told| told.severity)
 }
 
-fn list(incidents: &Incidents, events: &[IncidentEvent], all: bool, json: bool) -> Result<Answer, Failure> {
+fn list(incidents: &Incidents, all: bool, json: bool) -> Result<Answer, Failure> {
     let mut shown: Vec<&Incident> = incidents.iter().filter(|incident| all || incident.status.is_active()).collect();
     shown.sort_by_key(|incident| (std::cmp::Reverse(severity(incident)), incident.opened_at_us));
     if json {
@@ -164,7 +164,7 @@ fn list(incidents: &Incidents, events: &[IncidentEvent], all: bool, json: bool) 
     let mut text = String::new();
     for incident in &shown {
         let (id, status) = (&incident.id, incident.status.name());
-        let (opened, seen) = (time::format(opened_at(incident, events)), time::format(incident.last_seen_us));
+        let (opened, seen) = (time::format(incident.opened_at_us), time::format(incident.last_seen_us));
         let (severity, title) = (severity(incident).name(), cut(&incident.title(), 120));
         let line = format!("{id}  {severity:<8} {status:<12} opened {opened}  last seen {seen}  {title}\n");
         text.push_str(&line);
@@ -181,12 +181,6 @@ fn list(incidents: &Incidents, events: &[IncidentEvent], all: bool, json: bool) 
     }
     print(&text)?;
     Ok(Answer::Yes)
-}
-
-/// When it was opened: its findings may be about a whole day, whose start tells nobody anything.
-fn opened_at(incident: &Incident, events: &[IncidentEvent]) -> i64 {
-    let opened = |event: &&IncidentEvent| event.incident == incident.id && matches!(event.what, Happening::Opened(_));
-    events.iter().find(opened).map_or(incident.opened_at_us, |event| event.at_us)
 }
 
 fn described(incident: &Incident) -> Value {

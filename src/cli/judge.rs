@@ -19,6 +19,7 @@ use crate::detect::{Engine, Follower, Found, Ground, Logs, remember_at, wait_for
 use crate::identity::Refresher;
 use crate::lake::{Lake, LakeError, Seat, Tenure};
 use crate::pipeline::{self, AnyFault, any};
+use crate::serve::Server;
 use crate::serve::api::Api;
 use crate::serve::health::Health;
 use crate::source::kafka::Onlooker;
@@ -29,7 +30,7 @@ pub(super) async fn judge(
     pepper: Pepper,
     refresher: Refresher,
     health: Arc<Health>,
-    open: impl FnOnce(Api),
+    open: impl FnOnce(Api) -> Result<Server, Failure>,
     skip_unjudged: bool,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
@@ -38,7 +39,7 @@ pub(super) async fn judge(
     let onlooker = Arc::new(Onlooker::new(&config.kafka)?);
     let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
     let recording = Recording::begin(&config, &lake).await?;
-    open(Rooms::of(&config, pepper).api(lake.clone(), refresher.subscribe(), Some(&recording), None)?);
+    let server = open(Rooms::of(&config, pepper).api(lake.clone(), refresher.subscribe(), &recording, None)?)?;
     health.assigned(0);
 
     let (ask, stopping) = watch::channel(false);
@@ -58,7 +59,7 @@ pub(super) async fn judge(
         Some(seat) => Box::pin(Seat::give_back(seat)).await,
         None => Ok(()),
     };
-    let recorded = recording.finish(limits.shutdown_limit_ms).await;
+    let recorded = recording.close(server, limits.shutdown_limit_ms).await;
     ran.map_err(Failure::from).and(given_back.map_err(Failure::from)).and(recorded)
 }
 

@@ -28,6 +28,11 @@ pub(super) struct Known {
 }
 
 impl Known {
+    /// Where the lake is.
+    pub(super) fn uri(&self) -> &str {
+        &self.lake
+    }
+
     pub(super) async fn lake(&self) -> Result<Lake, LakeError> {
         Box::pin(Lake::open_existing(&self.lake, Lake::DEFAULT_PIPELINE, &HashMap::new())).await
     }

@@ -10,6 +10,7 @@ use super::Failure;
 use crate::audit::{AuditError, AuditLog, AuditOptions};
 use crate::export::Exports;
 use crate::lake::Lake;
+use crate::serve::Server;
 use crate::signing::Signer;
 
 /// The log at work, and the room that makes exports.
@@ -22,16 +23,28 @@ pub(super) struct Recording {
 
 impl Recording {
     pub(super) async fn begin(config: &Config, lake: &Lake) -> Result<Self, Failure> {
-        let signer = Arc::new(signer(config)?);
+        Self::of(&config.lake.uri, &config.secrets.signing_key_file, lake).await
+    }
+
+    /// For a lake at `uri`. The key that signs lies beside it unless a file is named.
+    pub(super) async fn of(uri: &str, signing_key_file: &str, lake: &Lake) -> Result<Self, Failure> {
+        let signer = Arc::new(signer(uri, signing_key_file)?);
         let (audit, task) =
             Box::pin(AuditLog::open(lake.clone(), Arc::clone(&signer), AuditOptions::default())).await?;
         let mut work = JoinSet::new();
         work.spawn(task.run());
-        Ok(Self { audit, exports: exports(config, lake, signer)?, work })
+        Ok(Self { audit, exports: exports(uri, lake, signer)?, work })
+    }
+
+    /// Closes what listens, so that all that was answered is on record, and then the record.
+    pub(super) async fn close(self, server: Server, limit: Millis) -> Result<(), Failure> {
+        // It waits for answers under way. A panic there is in the log, and closes the server as well.
+        _ = tokio::task::spawn_blocking(move || drop(server)).await;
+        self.finish(limit).await
     }
 
     /// The end of the log is on record, too, and a last digest covers it.
-    pub(super) async fn finish(mut self, limit: Millis) -> Result<(), Failure> {
+    async fn finish(mut self, limit: Millis) -> Result<(), Failure> {
         self.audit.finish().await;
         match tokio::time::timeout(limit.duration(), self.work.join_next()).await {
             Ok(Some(Ok(ended))) => Ok(ended?),
@@ -42,9 +55,9 @@ impl Recording {
 }
 
 /// The key that signs in the deployment's name.
-fn signer(config: &Config) -> Result<Signer, Failure> {
-    let path = match config.secrets.signing_key_file.as_str() {
-        "" => Signer::beside(&config.lake.uri)?,
+fn signer(uri: &str, signing_key_file: &str) -> Result<Signer, Failure> {
+    let path = match signing_key_file {
+        "" => Signer::beside(uri)?,
         named => PathBuf::from(named),
     };
     let (signer, made) = Signer::read_or_make(&path)?;
@@ -56,10 +69,10 @@ fn signer(config: &Config) -> Result<Signer, Failure> {
 }
 
 /// Exports lie beside a lake in a folder; for other lakes the command writes them where it is told.
-fn exports(config: &Config, lake: &Lake, signer: Arc<Signer>) -> Result<Option<Exports>, Failure> {
-    if config.lake.uri.contains("://") {
+fn exports(uri: &str, lake: &Lake, signer: Arc<Signer>) -> Result<Option<Exports>, Failure> {
+    if uri.contains("://") {
         return Ok(None);
     }
-    let folder = format!("{}.exports", config.lake.uri.trim_end_matches('/'));
+    let folder = format!("{}.exports", uri.trim_end_matches('/'));
     Ok(Some(Exports::open(Path::new(&folder), lake.clone(), signer)?))
 }

@@ -28,7 +28,7 @@ use crate::serve::{Entrance, Server};
 
 More than one process with role `all` in a group judges a key in parts: use the roles instead (docs/deploy/roles.md).
 SIGTERM or SIGINT commits what was read and leaves the group. Liveness, readiness and metrics are at
-/live, /ready and /metrics of `serve.address`. All options: claviger check-config --defaults")]
+/live, /ready and /metrics of `serve.address`; `serve.postgres_address` is for psql, drivers and Grafana. All options: claviger check-config --defaults")]
 pub(super) struct RunArguments {
     /// The configuration file
     #[arg(long, value_name = "FILE")]
@@ -86,7 +86,8 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
         let stop = stop_signal();
         let open = |api: Api| {
             access.attach(api.lake.clone());
-            server.open(api);
+            server.open(api)?;
+            Ok(server)
         };
         match arguments.role {
             Role::All => serve(&config, pepper, refresher, health, open, |sink| sink, |events| events, stop).await,
@@ -98,9 +99,10 @@ pub(super) fn run(arguments: &RunArguments) -> Result<Answer, Failure> {
             Role::Serve => {
                 let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
                 let recording = Recording::begin(&config, &lake).await?;
-                open(Rooms::of(&config, pepper).api(lake, refresher.subscribe(), Some(&recording), None)?);
+                let api = Rooms::of(&config, pepper).api(lake, refresher.subscribe(), &recording, None)?;
+                let server = open(api)?;
                 at_rest(refresher, &health, recording.exports.clone(), stop).await;
-                recording.finish(config.pipeline.shutdown_limit_ms).await
+                recording.close(server, config.pipeline.shutdown_limit_ms).await
             }
         }
     });

@@ -1,4 +1,5 @@
-//! `claviger serve`: the API and the dashboard over a lake that somebody else fills, or nobody.
+//! `claviger serve`: the API and the dashboard over a lake that somebody else fills, or nobody. Accesses are on record in
+//! the lake as those of `claviger run` are.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::time::Duration;
 
 use clap::Args;
 use claviger_core::classify::ClassifyOptions;
-use claviger_core::config::{Config, Serve, ServeLimits};
+use claviger_core::config::{Config, Millis, Serve, ServeLimits};
 use claviger_core::identity::Directory;
 use claviger_core::secret::Pepper;
 use metrics_exporter_prometheus::PrometheusBuilder;
@@ -34,6 +35,8 @@ use crate::serve::{Entrance, Server};
 #[command(after_help = "Examples:
   claviger serve --lake ./lake --identity ./identity
   curl -s 'http://127.0.0.1:7070/v1/sql?q=select+cause,count(*)+from+events+group+by+1'
+  claviger serve --lake ./lake --identity ./identity --postgres-address 127.0.0.1:5433
+  psql -h 127.0.0.1 -p 5433 -U me claviger
 
 Whoever is on this machine may do everything. For others, and for tokens and TLS: claviger run --role serve --config FILE")]
 pub(super) struct ServeArguments {
@@ -42,6 +45,12 @@ pub(super) struct ServeArguments {
     /// Where to listen, on loopback
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7070")]
     address: SocketAddr,
+    /// Where PostgreSQL clients connect, on loopback; nowhere without it
+    #[arg(long, value_name = "ADDRESS")]
+    postgres_address: Option<SocketAddr>,
+    /// File of the key that signs the log of accesses; else the one beside the lake
+    #[arg(long, value_name = "FILE", default_value = "")]
+    signing_key: String,
     /// Folder of your own reports
     #[arg(long, value_name = "DIR", default_value = "")]
     reports: String,
@@ -51,7 +60,8 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<Answer, Failure> {
     let pepper = arguments.known.pepper(false)?;
     let health = Arc::new(Health::new(Duration::MAX));
     let metrics = PrometheusBuilder::new().build_recorder().handle();
-    let config = Serve { address: arguments.address, ..Serve::default() };
+    let ServeArguments { address, postgres_address, .. } = *arguments;
+    let config = Serve { address, postgres_address, ..Serve::default() };
     let access = Access::of(&config, &pepper)?;
     let server = Server::start(Entrance::guarded(&config, Arc::clone(&access))?, Arc::clone(&health), metrics)?;
     let (refresher, _findings) = Refresher::start(arguments.known.folders(), pepper.clone(), REFRESH_INTERVAL)?;
@@ -61,11 +71,24 @@ pub(super) fn run(arguments: &ServeArguments) -> Result<Answer, Failure> {
         let stop = stop_signal();
         let lake = arguments.known.lake().await?;
         access.attach(lake.clone());
-        server.open(rooms.api(lake, refresher.subscribe(), None, None)?);
-        super::print(&format!("dashboard: {}\n", server.url()))?;
-        at_rest(refresher, &health, None, stop).await;
+        let recording = Recording::of(arguments.known.uri(), &arguments.signing_key, &lake).await?;
+        server.open(rooms.api(lake, refresher.subscribe(), &recording, None)?)?;
+        super::print(&told(&server))?;
+        at_rest(refresher, &health, recording.exports.clone(), stop).await;
+        recording.close(server, RECORD_WITHIN).await?;
         Ok(Answer::Yes)
     })?
+}
+
+/// Where it can be found.
+fn told(server: &Server) -> String {
+    let psql = server.postgres_address().map(|address| format!("{}\n", psql(address))).unwrap_or_default();
+    format!("dashboard: {}\n{psql}", server.url())
+}
+
+/// The command that asks the PostgreSQL port of this machine.
+pub(super) fn psql(address: SocketAddr) -> String {
+    format!("psql: psql -h {} -p {} -U me claviger", address.ip(), address.port())
 }
 
 /// What a service does that reads no topic: it follows the identity directory until it is told to stop.
@@ -109,7 +132,7 @@ impl<'a> Rooms<'a> {
         self,
         lake: Lake,
         directory: watch::Receiver<Arc<Directory>>,
-        recording: Option<&Recording>,
+        recording: &Recording,
         board: Option<&Arc<LiveBoard>>,
     ) -> Result<Api, Failure> {
         let own_reports = (!self.own_reports.is_empty()).then(|| Path::new(self.own_reports));
@@ -121,12 +144,14 @@ impl<'a> Rooms<'a> {
                 Some(board) => Overviews::live(queries, Arc::clone(board)),
                 None => Overviews::at_rest(queries),
             },
-            audit: recording.map(|recording| recording.audit.clone()),
-            exports: recording.and_then(|recording| recording.exports.clone()),
+            audit: Some(recording.audit.clone()),
+            exports: recording.exports.clone(),
             ..rooms
         })
     }
 }
 
+/// Until the end of the log is on record.
+const RECORD_WITHIN: Millis = Millis(10_000);
 /// As often as the service looks, unless it is told otherwise.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(10);

@@ -30,6 +30,7 @@ use crate::overview::{self, LiveBoard};
 use crate::pipeline::{
     self, AnyFault, LakePositions, LakeSink, Parts, RunningSource, Sink, StageError, StartSource, any, record_history,
 };
+use crate::serve::Server;
 use crate::serve::api::Api;
 use crate::serve::health::Health;
 use crate::signals;
@@ -42,28 +43,44 @@ pub(super) const FOUND_WAITING: usize = 64;
 /// How often it is looked who else is in the group.
 const LOOK_FOR_OTHERS: Duration = Duration::from_secs(30);
 
-/// Reads until `stop`. `open` is given what the API asks, once there is a lake; `before_lake` may put something before
-/// the lake, and `before_events` before the table of incidents.
+/// Reads until `stop`. `open` is given what the API asks, once there is a lake, and gives back what listens;
+/// `before_lake` may put something before the lake, and `before_events` before the table of incidents.
 #[expect(clippy::too_many_arguments, reason = "what `run` and `demo` differ in, each of a type of its own")]
 pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
     config: &Config,
     pepper: Pepper,
     refresher: Refresher,
     health: Arc<Health>,
-    open: impl FnOnce(Api),
+    open: impl FnOnce(Api) -> Result<Server, Failure>,
+    before_lake: impl FnOnce(LakeSink) -> S,
+    before_events: impl FnOnce(LakeEvents) -> E,
+    stop: impl Future<Output = ()>,
+) -> Result<(), Failure> {
+    let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
+    let recording = Recording::begin(config, &lake).await?;
+    let board = Arc::new(LiveBoard::new(BoardLimits::default(), chrono::Utc::now().timestamp_micros()));
+    let rooms = Rooms::of(config, pepper.clone());
+    let api = rooms.api(lake, refresher.subscribe(), &recording, Some(&board))?;
+    let server = open(api.clone())?;
+    let flowed =
+        Box::pin(flow(config, pepper, refresher, health, (api, board), before_lake, before_events, stop)).await;
+    let recorded = recording.close(server, config.pipeline.shutdown_limit_ms).await;
+    flowed.and(recorded)
+}
+
+/// The pipeline from its source to the people that it tells, until `stop`.
+#[expect(clippy::too_many_arguments, reason = "those of `serve`, which is the one that calls it")]
+async fn flow<S: Sink + Sync, E: EventStore>(
+    config: &Config,
+    pepper: Pepper,
+    refresher: Refresher,
+    health: Arc<Health>,
+    (Api { lake, queries, exports, .. }, board): (Api, Arc<LiveBoard>),
     before_lake: impl FnOnce(LakeSink) -> S,
     before_events: impl FnOnce(LakeEvents) -> E,
     stop: impl Future<Output = ()>,
 ) -> Result<(), Failure> {
     let refiners = refiners(config, &pepper)?;
-    let lake = Lake::open(&config.lake.uri, &config.lake.pipeline, &Default::default()).await?;
-    let recording = Recording::begin(config, &lake).await?;
-    let exports = recording.exports.clone();
-    let board = Arc::new(LiveBoard::new(BoardLimits::default(), chrono::Utc::now().timestamp_micros()));
-    let rooms = Rooms::of(config, pepper.clone());
-    let api = rooms.api(lake.clone(), refresher.subscribe(), Some(&recording), Some(&board))?;
-    let queries = api.queries.clone();
-    open(api);
     let watch = Box::new(Watch::new(config.detect.options()));
     let mut stop = std::pin::pin!(stop);
     let (watch, _rows) = tokio::select! {
@@ -115,9 +132,7 @@ pub(super) async fn serve<S: Sink + Sync, E: EventStore>(
         beside,
         health,
     };
-    let flowed = pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from);
-    let recorded = recording.finish(config.pipeline.shutdown_limit_ms).await;
-    flowed.and(recorded)
+    pipeline::run(parts, &config.pipeline, stop).await.map_err(Failure::from)
 }
 
 /// As many as there are threads to refine with.

@@ -56,7 +56,7 @@ pub use rows::{
     FINDING_SCHEMA, INCIDENT_SCHEMA, finding_rows, incident_rows, meaning_of_finding_column,
     meaning_of_incident_column, read_finding_ids, read_incident_rows,
 };
-pub use runbook::{done_when, runbook};
+pub use runbook::{advice, done_when, requests_of, runbook};
 pub use template::Template;
 pub use text::cut;
 

@@ -9,6 +9,9 @@
 mod numbering;
 mod rows;
 
+use crate::access::{Caller, TenantScope};
+use crate::decode::scrub::scrub;
+
 pub use numbering::{Numbering, Place};
 pub use rows::{AUDIT_SCHEMA, audit_rows, meaning_of_audit_column};
 
@@ -139,6 +142,20 @@ impl Access {
     /// Characters kept of a text that a caller wrote.
     pub const TEXT_CHARS_MAX: usize = 4_000;
 
+    /// What a caller does, about to be filled with how it went.
+    #[must_use]
+    pub fn by(caller: &Caller, action: Action, what: String) -> Self {
+        Self {
+            tenant: match &caller.tenants {
+                TenantScope::One(tenant) => tenant.clone(),
+                TenantScope::All => String::new(),
+            },
+            who: caller.name.clone(),
+            proof: caller.proof.word(),
+            ..Self::of_log(action, what)
+        }
+    }
+
     /// Something that the log itself has to say, in the operator's chain.
     #[must_use]
     pub fn of_log(action: Action, what: String) -> Self {
@@ -168,6 +185,13 @@ impl Access {
         }
         self
     }
+}
+
+/// A statement as it stands on record: whole up to the length that is kept, with whatever looks like a key masked.
+#[must_use]
+pub fn statement(sql: &str) -> String {
+    let end = sql.char_indices().nth(Access::TEXT_CHARS_MAX).map_or(sql.len(), |(end, _)| end);
+    scrub(sql.get(..end).unwrap_or(sql), &[]).into_owned()
 }
 
 /// A numbered access.

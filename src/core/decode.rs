@@ -20,7 +20,7 @@ mod fields;
 mod kong;
 mod per_value;
 mod presented;
-mod scrub;
+pub(crate) mod scrub;
 mod uri;
 
 use std::sync::Arc;

@@ -152,7 +152,7 @@ macro_rules! columns {
 
 columns! {
     decoded {
-        Topic topic Dict "Kafka topic, or the name of the replayed file";
+        Topic topic Dict "Kafka topic; of a replayed file its name, `#` and a hash of its first line";
         Partition partition Int "Kafka partition; 0 for files";
         Offset offset Long "Kafka offset, or line number from 0";
         Part part Int "position of the event in its frame, from 0: one frame may hold several requests";

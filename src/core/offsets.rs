@@ -20,6 +20,9 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// The cluster of replayed files, whose offsets are line numbers: from 0 and without holes.
+    pub const FILES: &str = "file";
+
     pub fn new(cluster: impl Into<Arc<str>>, topic: impl Into<Arc<str>>, partition: i32) -> Self {
         Self { cluster: cluster.into(), topic: topic.into(), partition }
     }

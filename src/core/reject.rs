@@ -92,7 +92,7 @@ pub static REJECT_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 #[must_use]
 pub fn meaning_of_reject_column(name: &str) -> &'static str {
     match name {
-        "topic" => "Kafka topic, or the name of the replayed file",
+        "topic" => "Kafka topic; of a replayed file its name, `#` and a hash of its first line",
         "partition" => "Kafka partition; 0 for files",
         "offset" => "Kafka offset, or line number from 0",
         "part" => "position of the document in its frame, from 0",

@@ -2,11 +2,13 @@
 //! served in the last days, not from what is granted.
 //!
 //! Promise: counts only flows that are served today. What is refused already does not break again, and is named beside.
+//! Who sees one tenant learns nothing of what belongs to another: to them it is not known.
 
 use std::collections::BTreeSet;
 
 use serde::Serialize;
 
+use crate::access::TenantScope;
 use crate::flow::{Flow, Share, caller, instant, key_label, many, per_day, shares};
 use crate::identity::{Directory, ScopeAnswer, covers};
 
@@ -57,19 +59,29 @@ pub struct Impact {
 }
 
 /// The impact of `change`, judged by `flows` of the time from `from` to `to` (UTC microseconds) and by the directory as
-/// of `to`.
+/// of `to`, told to who sees `tenants`.
 #[must_use]
-pub fn what_if(change: &Change, flows: &[Flow], directory: &Directory, from: i64, to: i64) -> Impact {
+pub fn what_if(
+    change: &Change,
+    flows: &[Flow],
+    directory: &Directory,
+    (from, to): (i64, i64),
+    tenants: &TenantScope,
+) -> Impact {
+    let flows = if is_foreign(change, directory, to, tenants) { &[] } else { flows };
     let days = to.saturating_sub(from) as f64 / DAY_US;
     let concerned: Vec<&Flow> = flows.iter().filter(|flow| breaks(change, flow, directory, to)).collect();
     let served = || concerned.iter().copied().filter(|flow| flow.served > 0);
     let sum = |of: fn(&Flow) -> i64| concerned.iter().map(|flow| of(flow)).fold(0, i64::saturating_add);
     let plain = |_: &str| String::new();
-    let of_key =
-        |id: &str| directory.find_key(id).map_or_else(String::new, |key| key_label(&directory.key_at(key, to)));
+    let own_key = |id: &str| {
+        let key = directory.find_key(id).map(|key| directory.key_at(key, to));
+        key.filter(|key| tenants.covers(Some(key.tenant_id)))
+    };
+    let of_key = |id: &str| own_key(id).map_or_else(String::new, |key| key_label(&key));
     let mut impact = Impact {
         change: change.words(),
-        known: is_known(change, directory) || !concerned.is_empty(),
+        known: is_known(change, directory, to, tenants) || !concerned.is_empty(),
         sentence: String::new(),
         snapshot_version: directory.version().to_owned(),
         from,
@@ -104,12 +116,32 @@ fn sentence(impact: &Impact) -> String {
     )
 }
 
-fn is_known(change: &Change, directory: &Directory) -> bool {
+fn is_known(change: &Change, directory: &Directory, at: i64, tenants: &TenantScope) -> bool {
     match change {
-        Change::DisablePrincipal(id) => directory.find_principal(id).is_some(),
-        Change::RevokeKey(id) => directory.find_key(id).is_some(),
-        Change::SuspendTenant(id) => directory.find_tenant(id).is_some(),
-        Change::DropScope(scope) => directory.routes().any(|route| needs(&route, scope)),
+        Change::DropScope(scope) => {
+            *tenants == TenantScope::All && directory.routes().any(|route| needs(&route, scope))
+        }
+        Change::SuspendTenant(id) => directory.find_tenant(id).is_some() && tenants.covers(Some(id)),
+        Change::DisablePrincipal(_) | Change::RevokeKey(_) => {
+            owner(change, directory, at).is_some_and(|tenant| tenants.covers(Some(tenant)))
+        }
+    }
+}
+
+/// Whether what would be changed belongs to a tenant that may not be seen.
+fn is_foreign(change: &Change, directory: &Directory, at: i64, tenants: &TenantScope) -> bool {
+    owner(change, directory, at).is_some_and(|tenant| !tenants.covers(Some(tenant)))
+}
+
+/// Whose it is by the directory, a tenant its own; `None` for what the directory does not know, and for a scope, which is everybody's.
+fn owner<'a>(change: &'a Change, directory: &'a Directory, at: i64) -> Option<&'a str> {
+    match change {
+        Change::DisablePrincipal(id) => {
+            directory.find_principal(id).map(|principal| directory.principal(principal, at).tenant_id)
+        }
+        Change::RevokeKey(id) => directory.find_key(id).map(|key| directory.key_at(key, at).tenant_id),
+        Change::SuspendTenant(id) => Some(id),
+        Change::DropScope(_) => None,
     }
 }
 
@@ -156,6 +188,7 @@ fn loses(scope: &str, flow: &Flow, directory: &Directory, at: i64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::access::TenantScope;
     use crate::flow::{Counted, flows};
     use crate::identity::{DirectoryBuilder, Place, Snapshot, Table};
     use crate::secret::Pepper;
@@ -213,7 +246,7 @@ mod tests {
             (Change::DropScope("orders:read".to_owned()), &["k1"][..], 20.0),
             (Change::RevokeKey("nobody's".to_owned()), &[][..], 0.0),
         ] {
-            let impact = what_if(&change, &flows, &directory, 0, day);
+            let impact = what_if(&change, &flows, &directory, (0, day), &TenantScope::All);
             let found: Vec<&str> = impact.keys.iter().map(|key| key.name.as_str()).collect();
             assert_eq!((found.as_slice(), impact.requests_per_day), (keys, per_day), "{}", impact.change);
             assert_eq!(impact.known, change != Change::RevokeKey("nobody's".to_owned()));
@@ -224,9 +257,30 @@ mod tests {
     fn what_is_refused_already_does_not_break_again() {
         let directory = directory();
         let refused = Counted { refused: 7, served: 0, ..line("k1", "p1", "/v1/orders/1", 0) };
-        let impact =
-            what_if(&Change::RevokeKey("k1".to_owned()), &flows([refused], &directory), &directory, 0, 86_400_000_000);
+        let change = Change::RevokeKey("k1".to_owned());
+        let flows = flows([refused], &directory);
+        let impact = what_if(&change, &flows, &directory, (0, 86_400_000_000), &TenantScope::All);
         assert!(impact.keys.is_empty() && impact.requests_per_day < 0.1);
         assert!((impact.refused_already_per_day - 7.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_belongs_to_another_tenant_is_as_unknown_as_what_does_not_exist() {
+        let directory = directory();
+        // A row of acme whose key the directory gives to wayne.
+        let flows = flows([line("k3", "p2", "/v1/elsewhere", 4)], &directory);
+        let acme = TenantScope::One("acme".to_owned());
+        for change in [
+            Change::RevokeKey("k3".to_owned()),
+            Change::SuspendTenant("wayne".to_owned()),
+            Change::RevokeKey("nobody's".to_owned()),
+            Change::DropScope("orders:read".to_owned()),
+        ] {
+            let impact = what_if(&change, &flows, &directory, (0, 86_400_000_000), &acme);
+            assert!(!impact.known && impact.keys.is_empty(), "{}", impact.sentence);
+        }
+        let own = what_if(&Change::DisablePrincipal("p2".to_owned()), &flows, &directory, (0, 86_400_000_000), &acme);
+        assert!(own.known);
+        assert!(own.keys.iter().all(|key| key.label.is_empty()), "the key's mask is wayne's");
     }
 }

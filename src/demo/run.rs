@@ -68,10 +68,19 @@ pub struct Seat {
     pub alarms: Alarms,
     pub consumed: Consumed,
     pub verdicts: Verdicts,
-    /// Where the dashboard is, for the pipeline to say as soon as it answers.
-    pub dashboard: Arc<OnceLock<String>>,
+    /// Where people can ask, for the pipeline to say as soon as it answers.
+    pub doors: Arc<OnceLock<Doors>>,
     /// Turns true when everything was read that will be.
     pub shutdown: watch::Receiver<bool>,
+}
+
+/// Where people can ask.
+#[derive(Clone, Debug)]
+pub struct Doors {
+    /// The address of the dashboard.
+    pub dashboard: String,
+    /// The line that says how psql connects, if it can.
+    pub psql: Option<String>,
 }
 
 /// Runs the demo until its length is over or `interrupted` completes, and writes what is found to `out`.
@@ -99,7 +108,7 @@ where
     let broker = Broker::start()?;
     let consumed = Consumed::default();
     let producer = Producer::new(&broker, consumed.clone())?;
-    let dashboard = Arc::new(OnceLock::new());
+    let doors = Arc::new(OnceLock::new());
     let (end, shutdown) = watch::channel(false);
     #[expect(clippy::disallowed_methods, reason = "not detached: waited for below, and its error is the demo's")]
     let mut pipeline = tokio::spawn(pipeline(Seat {
@@ -113,7 +122,7 @@ where
         alarms: alarms.clone(),
         consumed,
         verdicts: verdicts.clone(),
-        dashboard: Arc::clone(&dashboard),
+        doors: Arc::clone(&doors),
         shutdown,
     }));
 
@@ -126,7 +135,7 @@ where
         (stage, result)
     });
 
-    let mut teller = Teller::new(options.voice, verdicts, alarms, options.data.clone(), dashboard);
+    let mut teller = Teller::new(options.voice, verdicts, alarms, options.data.clone(), doors);
     teller.open(out)?;
     let mut interrupted = std::pin::pin!(interrupted);
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -178,8 +187,8 @@ struct Teller {
     verdicts: Verdicts,
     alarms: Alarms,
     data: PathBuf,
-    /// Where the dashboard is; none once that was said.
-    dashboard: Option<Arc<OnceLock<String>>>,
+    /// Where people can ask; none once that was said.
+    doors: Option<Arc<OnceLock<Doors>>>,
     began: tokio::time::Instant,
     told: Vec<(RootCause, u64)>,
     /// Lines of the table on the screen.
@@ -187,9 +196,9 @@ struct Teller {
 }
 
 impl Teller {
-    fn new(voice: Voice, verdicts: Verdicts, alarms: Alarms, data: PathBuf, dashboard: Arc<OnceLock<String>>) -> Self {
-        let (began, dashboard) = (tokio::time::Instant::now(), Some(dashboard));
-        Self { voice, verdicts, alarms, data, dashboard, began, told: Vec::new(), drawn: 0 }
+    fn new(voice: Voice, verdicts: Verdicts, alarms: Alarms, data: PathBuf, doors: Arc<OnceLock<Doors>>) -> Self {
+        let (began, doors) = (tokio::time::Instant::now(), Some(doors));
+        Self { voice, verdicts, alarms, data, doors, began, told: Vec::new(), drawn: 0 }
     }
 
     fn open(&self, out: &mut impl Write) -> Result<(), DemoError> {
@@ -219,9 +228,10 @@ impl Teller {
             // Up over the table, and clear to the end of the screen.
             text.push_str(&format!("\x1b[{}A\x1b[J", self.drawn));
         }
-        if let Some(url) = self.dashboard.as_ref().and_then(|dashboard| dashboard.get()) {
-            text.push_str(&format!("dashboard: {url}\n\n"));
-            self.dashboard = None;
+        if let Some(Doors { dashboard, psql }) = self.doors.as_ref().and_then(|doors| doors.get()) {
+            let psql = psql.as_ref().map(|psql| format!("{psql}\n")).unwrap_or_default();
+            text.push_str(&format!("dashboard: {dashboard}\n{psql}\n"));
+            self.doors = None;
         }
         for (cause, tally) in &ledger.causes {
             if !self.told.iter().any(|(told, _)| told == cause) {

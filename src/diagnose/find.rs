@@ -163,7 +163,7 @@ impl Search<'_> {
     async fn of_incident(&self, incident: &Incident) -> Result<Option<Found>, DiagnoseError> {
         let subject =
             Subject { kind: SubjectKind::Incident, id: incident.id.as_str().to_owned(), label: incident.title() };
-        let (from, to) = (incident.opened_at_us, incident.last_seen_us.max(incident.opened_at_us) + MINUTE_US);
+        let (from, to) = (incident.judged_from_us, incident.last_seen_us + MINUTE_US);
         let whose = whose(incident).and(Condition::within("event_at", Some(from), Some(to)));
         let refused = whose.clone().and(Condition::of("cause is not null", Vec::new()));
         for wanted in [refused, whose] {

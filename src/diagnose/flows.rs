@@ -41,7 +41,7 @@ pub async fn impact(
     };
     let counted = count(&rows, concerned, from, to).await?;
     let first = counted.1.unwrap_or(from).max(from);
-    Ok(what_if(change, &flows(counted.0, directory), directory, first, to))
+    Ok(what_if(change, &flows(counted.0, directory), directory, (first, to), tenants))
 }
 
 /// What stops within `days`, by the traffic of the week up to `at`, or up to the newest request.

@@ -12,7 +12,7 @@ use arrow::array::{ArrayRef, AsArray as _, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int32Type, Int64Type};
 use claviger_core::lake::{Account, Breach, ConservationCheck, TableName, assert_rows_kept};
-use claviger_core::offsets::Offset;
+use claviger_core::offsets::{Offset, Stream};
 use datafusion::prelude::SessionContext;
 use futures::StreamExt as _;
 use serde::Serialize;
@@ -23,9 +23,6 @@ use super::error::LakeError;
 use super::log;
 use super::read::{select, session_over};
 use super::table::Table;
-
-/// Replayed files have no holes; this is their cluster.
-const FILE_CLUSTER: &str = "file";
 
 /// The figures of a lake.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -156,7 +153,7 @@ impl Ledger {
     fn of(cluster: &str, dense: bool) -> Self {
         Self {
             cluster: cluster.to_owned(),
-            dense: dense || cluster == FILE_CLUSTER,
+            dense: dense || cluster == Stream::FILES,
             events_position: i64::MIN,
             rejects_position: i64::MIN,
             gaps: Vec::new(),
@@ -180,7 +177,7 @@ impl Ledger {
             let position = Offset(self.position());
             let (dense, gaps) = (self.dense, &self.gaps);
             let first_gap = gaps.iter().map(|(begin, _)| *begin).min().unwrap_or(offset);
-            let begin = if self.cluster == FILE_CLUSTER { 0 } else { offset.min(first_gap) };
+            let begin = if self.cluster == Stream::FILES { 0 } else { offset.min(first_gap) };
             self.check
                 .get_or_insert_with(|| ConservationCheck::new(Offset(begin), position, dense, gaps.clone()))
                 .row(offset, part);
@@ -191,7 +188,7 @@ impl Ledger {
         let position = self.position();
         let mut account = match self.check {
             Some(check) => check.finish(),
-            None if self.cluster == FILE_CLUSTER => {
+            None if self.cluster == Stream::FILES => {
                 ConservationCheck::new(Offset(0), Offset(position), true, self.gaps).finish()
             }
             // Nothing is stored, so nobody knows where reading began.

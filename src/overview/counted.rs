@@ -1,14 +1,14 @@
 //! How many requests, keys and principals an incident is about, counted in the lake and kept for a while.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use claviger_core::access::TenantScope;
 use claviger_core::alert::{Incident, IncidentId, Subject};
 use claviger_core::minutes::EntityKind;
 use datafusion::common::ScalarValue;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::timeout;
 
 use super::rows::{at, rows, text};
 use crate::query::{Queries, QueryError};
@@ -38,47 +38,71 @@ struct Kept {
     counts: Counts,
 }
 
+type Known = Mutex<HashMap<IncidentId, Kept>>;
+
 #[derive(Debug, Default)]
-pub struct Counted(Mutex<HashMap<IncidentId, Kept>>);
+pub struct Counted {
+    known: Arc<Known>,
+    /// Held by whoever counts: one at a time.
+    counting: Arc<tokio::sync::Mutex<()>>,
+}
 
 impl Counted {
-    /// Counts of these incidents, the first first; one that has none yet is missing.
+    /// Counts of these incidents; one that has none yet is missing. What takes longer than a list may wait is counted to
+    /// its end all the same, for the next list.
     pub async fn of(&self, queries: &Queries, incidents: &[&Incident], now_us: i64) -> HashMap<IncidentId, Counts> {
-        let is_fresh = |incident: &Incident| {
-            let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&incident.id).copied();
-            kept.is_some_and(|kept| {
-                now_us - kept.counted_us < FRESH_FOR_US
-                    || !incident.status.is_active() && kept.last_seen_us == incident.last_seen_us
-            })
-        };
-        let stale: Vec<&Incident> =
-            incidents.iter().copied().filter(|incident| !is_fresh(incident)).take(COUNTED_MAX).collect();
-        let until = Instant::now() + COUNT_WITHIN;
-        for incident in stale {
-            let Ok(counts) = timeout_at(until, count(queries, incident, now_us)).await else { break };
-            match counts {
-                Ok(counts) => {
-                    let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                    if kept.len() >= KEPT_MAX {
-                        kept.clear();
-                    }
-                    let fresh = Kept { last_seen_us: incident.last_seen_us, counted_us: now_us, counts };
-                    kept.insert(incident.id.clone(), fresh);
+        let stale: Vec<Incident> =
+            incidents.iter().copied().filter(|one| !self.is_fresh(one, now_us)).take(COUNTED_MAX).cloned().collect();
+        if !stale.is_empty()
+            && let Ok(counting) = Arc::clone(&self.counting).try_lock_owned()
+        {
+            let (known, queries) = (Arc::clone(&self.known), queries.clone());
+            let task = tokio::spawn(async move {
+                count_all(&known, &queries, &stale, now_us).await;
+                drop(counting);
+            });
+            // Late or not: what is known by now is shown.
+            _ = timeout(COUNT_WITHIN, task).await;
+        }
+        let known = lock(&self.known);
+        incidents.iter().filter_map(|one| Some((one.id.clone(), known.get(&one.id)?.counts))).collect()
+    }
+
+    fn is_fresh(&self, incident: &Incident, now_us: i64) -> bool {
+        lock(&self.known).get(&incident.id).is_some_and(|kept| {
+            now_us - kept.counted_us < FRESH_FOR_US
+                || !incident.status.is_active() && kept.last_seen_us == incident.last_seen_us
+        })
+    }
+}
+
+fn lock(known: &Known) -> MutexGuard<'_, HashMap<IncidentId, Kept>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The first first.
+async fn count_all(known: &Known, queries: &Queries, incidents: &[Incident], now_us: i64) {
+    for incident in incidents {
+        match Box::pin(count(queries, incident, now_us)).await {
+            Ok(counts) => {
+                let mut known = lock(known);
+                if known.len() >= KEPT_MAX {
+                    known.clear();
                 }
-                // An incident without its counts is still worth showing.
-                Err(error) => {
-                    tracing::warn!(%error, incident = %incident.id, "what an incident is about cannot be counted");
-                }
+                let kept = Kept { last_seen_us: incident.last_seen_us, counted_us: now_us, counts };
+                known.insert(incident.id.clone(), kept);
+            }
+            // An incident without its counts is still worth showing.
+            Err(error) => {
+                tracing::warn!(%error, incident = %incident.id, "what an incident is about cannot be counted");
             }
         }
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        incidents.iter().filter_map(|one| Some((one.id.clone(), kept.get(&one.id)?.counts))).collect()
     }
 }
 
 async fn count(queries: &Queries, incident: &Incident, now_us: i64) -> Result<Counts, QueryError> {
     let until_us = if incident.status.is_active() { now_us.max(incident.last_seen_us) } else { incident.last_seen_us };
-    let from_us = incident.opened_at_us.div_euclid(MINUTE_US) * MINUTE_US;
+    let from_us = incident.judged_from_us.div_euclid(MINUTE_US) * MINUTE_US;
     let mut parameters: Vec<(String, ScalarValue)> = vec![at("from", from_us), at("to", until_us + MINUTE_US)];
     let tenant = &incident.group.tenant;
     let rule = match &incident.group.subject {

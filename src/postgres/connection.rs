@@ -4,13 +4,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use claviger_core::access::Caller;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::ScalarValue;
-use datafusion::error::DataFusionError;
-use datafusion::sql::sqlparser::ast::Statement;
 use datafusion_postgres::arrow_pg::datatypes::arrow_schema_to_pg_fields;
-use datafusion_postgres::arrow_pg::encode_recordbatch;
 use datafusion_postgres::pgwire::api::cancel::{CancelHandler, DefaultCancelHandler};
 use datafusion_postgres::pgwire::api::portal::{Format, Portal};
 use datafusion_postgres::pgwire::api::query::{ExtendedQueryHandler, SimpleQueryHandler};
@@ -20,12 +16,15 @@ use datafusion_postgres::pgwire::api::store::PortalStore;
 use datafusion_postgres::pgwire::api::{ClientInfo, ClientPortalStore, PgWireServerHandlers, Type};
 use datafusion_postgres::pgwire::error::{PgWireError, PgWireResult};
 use datafusion_postgres::pgwire::messages::PgWireBackendMessage;
-use futures::{Sink, StreamExt as _};
+use futures::Sink;
 use tokio::time::Instant;
 
+use super::answer::{self, in_time};
 use super::fixed::{self, Fixed};
+use super::refusal::Refusal;
+use super::written::{Asker, Written};
 use super::{House, parameters, refusal};
-use crate::query::{Answer, Cost, Described, QueryError, Question, Trust, View};
+use crate::query::{Described, Question, Trust, View};
 
 /// What the protocol's library asks of a connection.
 pub(super) struct Connection {
@@ -44,8 +43,14 @@ pub(super) struct Session {
 /// Who is connected, and what it sees of the catalog: the same for as long as it stays, since clients ask for the
 /// numbers of tables in one query and use them in the next.
 struct Guest {
-    caller: Caller,
+    asker: Asker,
     view: View,
+}
+
+/// A statement as it was sent.
+enum Said {
+    Fixed(Fixed),
+    Query(String),
 }
 
 impl Connection {
@@ -85,19 +90,35 @@ impl Session {
         &self.house
     }
 
-    pub(super) fn admit(&self, caller: Caller) -> PgWireResult<()> {
-        let view = self.house.queries.view(&caller.tenants).map_err(|error| refusal::of_query(&error))?;
-        self.guest.set(Guest { caller, view }).map_err(|_| refusal::fatal("08P01", "already connected"))
+    pub(super) fn admit(&self, asker: Asker) -> PgWireResult<()> {
+        let view = self.house.queries.view(&asker.guest.caller.tenants).map_err(|error| refusal::of_query(&error))?;
+        self.guest.set(Guest { asker, view }).map_err(|_| refusal::fatal("08P01", "already connected"))
     }
 
     fn guest(&self) -> PgWireResult<&Guest> {
         self.guest.get().ok_or_else(|| refusal::fatal("28000", "not connected yet"))
     }
 
-    /// The statements of a text, rewritten into the engine's words.
-    fn statements(&self, text: &str) -> PgWireResult<Vec<Statement>> {
-        crate::query::check_text(text).map_err(|error| refusal::of_query(&error))?;
-        self.house.parser.parse(text).map_err(|error| refusal::error("42601", &error.to_string()))
+    fn written(&self, guest: &Guest, sql: &str) -> Written {
+        Written::begin(&self.house.door, &guest.asker, sql)
+    }
+
+    /// The statements of a text, rewritten into the engine's words, and those of the fixed list with their answers.
+    fn statements(&self, text: &str) -> PgWireResult<Vec<Said>> {
+        let guest = self.guest()?;
+        self.understood(text).map_err(|refused| self.written(guest, text).refused(refused).into())
+    }
+
+    fn understood(&self, text: &str) -> Result<Vec<Said>, Refusal> {
+        crate::query::check_text(text).map_err(Refusal::Query)?;
+        let parsed = self.house.parser.parse(text).map_err(|error| refusal::error("42601", &error.to_string()))?;
+        let said = parsed.into_iter().map(|statement| {
+            Ok(match fixed::recognized(&statement)? {
+                Some(fixed) => Said::Fixed(fixed),
+                None => Said::Query(statement.to_string()),
+            })
+        });
+        said.collect()
     }
 
     fn answered(&self, fixed: &Fixed) -> PgWireResult<Response> {
@@ -107,57 +128,33 @@ impl Session {
         fixed.response()
     }
 
+    /// Plans a statement whose values come later. On record only if it is refused: asking it is a record of its own.
+    async fn describe(&self, sql: &str) -> PgWireResult<Described> {
+        let guest = self.guest()?;
+        let question =
+            Question { sql, parameters: &[], tenants: &guest.asker.guest.caller.tenants, trust: Trust::Adhoc };
+        let described = async {
+            self.house.door.admit(&guest.asker.guest).await.map_err(Refusal::Turned)?;
+            self.house.queries.describe(question, &guest.view).await.map_err(Refusal::Query)
+        };
+        described.await.map_err(|refused| self.written(guest, sql).refused(refused).into())
+    }
+
     async fn ask(&self, sql: &str, parameters: &[(String, ScalarValue)], format: &Format) -> PgWireResult<Response> {
-        let Guest { caller, view } = self.guest()?;
+        let guest = self.guest()?;
+        let mut written = self.written(guest, sql);
         let timeout = *self.timeout.lock().unwrap_or_else(PoisonError::into_inner);
         let deadline = timeout.map(|timeout| Instant::now() + timeout);
-        let question = Question { sql, parameters, tenants: &caller.tenants, trust: Trust::Adhoc };
-        let answer = in_time(deadline, self.house.queries.run_with(question, view)).await?;
-        let answer = answer.map_err(|error| refusal::of_query(&error))?;
-        let fields = Arc::new(arrow_schema_to_pg_fields(&answer.schema, format, None)?);
-        let shape = Arc::clone(&fields);
-        let Answer { rows, cost, .. } = answer;
-        let batches = futures::stream::unfold(Some(rows), move |rows| {
-            let cost = Arc::clone(&cost);
-            async move {
-                let mut rows = rows?;
-                match in_time(deadline, rows.next()).await {
-                    Ok(Some(batch)) => Some((batch.map_err(of_rows), Some(rows))),
-                    // The protocol has no word for an answer that is not whole.
-                    Ok(None) if cost.is_cut() => Some((Err(cut(&cost)), None)),
-                    Ok(None) => None,
-                    Err(late) => Some((Err(late), None)),
-                }
-            }
-        });
-        let rows = batches.flat_map(move |batch| {
-            let rows: Vec<PgWireResult<_>> = match batch {
-                Ok(batch) => encode_recordbatch(Arc::clone(&shape), batch).collect(),
-                Err(error) => vec![Err(error)],
-            };
-            futures::stream::iter(rows)
-        });
-        Ok(Response::Query(QueryResponse::new(fields, Box::pin(rows))))
-    }
-}
-
-fn cut(cost: &Cost) -> PgWireError {
-    let message =
-        format!("the answer is longer than the {} rows that were sent: add a limit or a condition", cost.rows());
-    refusal::error("54000", &message)
-}
-
-fn of_rows(error: DataFusionError) -> PgWireError {
-    refusal::of_query(&QueryError::of_rows(error))
-}
-
-/// What the work yields, unless the client's own time limit comes first.
-async fn in_time<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> PgWireResult<T> {
-    match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline, work)
-            .await
-            .map_err(|_| refusal::error("57014", "canceling statement due to statement timeout")),
-        None => Ok(work.await),
+        let question = Question { sql, parameters, tenants: &guest.asker.guest.caller.tenants, trust: Trust::Adhoc };
+        let answer = async {
+            self.house.door.admit(&guest.asker.guest).await.map_err(Refusal::Turned)?;
+            in_time(deadline, self.house.queries.run_with(question, &guest.view)).await?.map_err(Refusal::Query)
+        };
+        let answer = answer.await.map_err(|refused| written.refused(refused))?;
+        let fields = arrow_schema_to_pg_fields(&answer.schema, format, None);
+        let fields = Arc::new(fields.map_err(|error| written.refused(error.into()))?);
+        let rows = answer::rows(answer, Arc::clone(&fields), deadline, written);
+        Ok(Response::Query(QueryResponse::new(fields, rows)))
     }
 }
 
@@ -172,16 +169,16 @@ impl SimpleQueryHandler for Session {
     {
         let mut responses = Vec::new();
         let mut questions = 0;
-        for statement in self.statements(query)? {
-            responses.push(match fixed::recognized(&statement)? {
-                Some(fixed) => self.answered(&fixed)?,
-                None => {
+        for said in self.statements(query)? {
+            responses.push(match said {
+                Said::Fixed(fixed) => self.answered(&fixed)?,
+                Said::Query(sql) => {
                     // Answers are read after the last one has begun: several would wait for each other's places.
                     questions += 1;
                     if questions > 1 {
                         return Err(refusal::error("0A000", "one query at a time, please"));
                     }
-                    self.ask(&statement.to_string(), &[], &Format::UnifiedText).await?
+                    self.ask(&sql, &[], &Format::UnifiedText).await?
                 }
             });
         }
@@ -205,20 +202,18 @@ impl QueryParser for Extended {
         C: ClientInfo + Unpin + Send + Sync,
     {
         let mut statements = self.0.statements(sql)?.into_iter();
-        let Some(statement) = statements.next() else { return Ok(None) };
+        let Some(said) = statements.next() else { return Ok(None) };
         if statements.next().is_some() {
             return Err(refusal::error("42601", "a prepared statement is one statement"));
         }
-        if let Some(fixed) = fixed::recognized(&statement)? {
-            return Ok(Some(Prepared::Fixed(fixed)));
-        }
-        let sql = statement.to_string();
-        let Guest { caller, view } = self.0.guest()?;
-        let question = Question { sql: &sql, parameters: &[], tenants: &caller.tenants, trust: Trust::Adhoc };
-        let described =
-            self.0.house.queries.describe(question, view).await.map_err(|error| refusal::of_query(&error))?;
-        let types = parameters::types(described.plan())?;
-        Ok(Some(Prepared::Query { sql, described: Arc::new(described), types }))
+        Ok(Some(match said {
+            Said::Fixed(fixed) => Prepared::Fixed(fixed),
+            Said::Query(sql) => {
+                let described = self.0.describe(&sql).await?;
+                let types = parameters::types(described.plan())?;
+                Prepared::Query { sql, described: Arc::new(described), types }
+            }
+        }))
     }
 
     fn get_parameter_types(&self, statement: &Prepared) -> PgWireResult<Vec<Type>> {

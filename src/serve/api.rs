@@ -29,8 +29,8 @@ use super::limits::{BODY_BYTES_MAX, Limiter, hold};
 use super::live::Streams;
 use super::problem::{Kind, Problem};
 use super::{
-    audit, catalog, dashboard, describe, diagnose, entities, explain, exports, findings, incidents, live, overview,
-    queries, reports, session, sql, table,
+    audit, bundle, catalog, dashboard, describe, diagnose, entities, explain, exports, findings, incidents, live,
+    overview, queries, reports, session, sql, table, what_if,
 };
 use crate::alert::IncidentBook;
 use crate::audit::AuditLog;
@@ -95,6 +95,8 @@ fn endpoints() -> OpenApiRouter<Sealed> {
         .merge(sql::router())
         .merge(reports::router())
         .merge(diagnose::router())
+        .merge(what_if::router())
+        .merge(bundle::router())
         .merge(catalog::router())
         .merge(queries::router())
         .merge(audit::router())

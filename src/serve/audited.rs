@@ -3,8 +3,10 @@
 //! Stands outside of everything that may refuse a request, so that refusals are on record too. A request that changes
 //! something, or takes records out, is recorded twice: when it begins, before anything is done (it is refused when that
 //! fails), and when it has ended. Others are recorded once, when their answer has been read to its end or its client
-//! has left. Bodies of requests are never recorded: a pasted key may be among them.
+//! has left. Bodies of requests are never recorded: a pasted key may be among them. Of a body that is a statement its text
+//! is, with what looks like a key masked.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,22 +18,29 @@ use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, Method};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use claviger_core::access::{Caller, Proof, TenantScope};
+use claviger_core::access::Caller;
 use claviger_core::audit::{Access, Action, Outcome};
+use claviger_core::lake::TableName;
 use futures::Stream;
 
 use super::problem::{Kind, Problem};
 use crate::audit::AuditLog;
+use crate::query::Account;
 
 /// What an endpoint knows of the access that it answers. Cheap to clone; found among the request's extensions.
+///
+/// What is asked of the sandbox is known without it. What an endpoint reads elsewhere, it tells.
 #[derive(Clone, Debug, Default)]
-pub struct Told(Arc<Mutex<Facts>>);
+pub struct Told {
+    facts: Arc<Mutex<Facts>>,
+    account: Account,
+}
 
 #[derive(Debug, Default)]
 struct Facts {
     caller: Option<Caller>,
     what: Option<String>,
-    tables: Vec<String>,
+    tables: BTreeSet<TableName>,
     rows: Option<u64>,
 }
 
@@ -46,18 +55,18 @@ impl Told {
         self.with(|facts| facts.caller = Some(caller.clone()));
     }
 
-    /// The tables that are read.
-    pub fn tables(&self, tables: impl IntoIterator<Item = impl Into<String>>) {
-        self.with(|facts| facts.tables = tables.into_iter().map(Into::into).collect());
+    /// Tables that the answer is made of, whoever read them and when.
+    pub fn tables(&self, tables: impl IntoIterator<Item = TableName>) {
+        self.with(|facts| facts.tables.extend(tables));
     }
 
-    /// Rows answered so far.
-    pub fn rows(&self, rows: u64) {
-        self.with(|facts| facts.rows = Some(rows));
+    /// Rows that the answer is made of, beside those that the sandbox gave.
+    pub fn rows(&self, rows: usize) {
+        self.with(|facts| *facts.rows.get_or_insert_default() += rows as u64);
     }
 
     fn with<T>(&self, change: impl FnOnce(&mut Facts) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.facts.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -73,8 +82,9 @@ pub(super) async fn audited(State(log): State<Option<AuditLog>>, mut request: Re
         bytes: 0,
         outcome: Outcome::Left,
     };
+    let account = told.account.clone();
     request.extensions_mut().insert(told);
-    let response = next.run(request).await;
+    let response = account.during(next.run(request)).await;
     record.outcome = Outcome::of_status(response.status().as_u16());
     let (head, body) = response.into_parts();
     match body.size_hint().exact() {
@@ -130,8 +140,12 @@ impl Drop for Ending {
             if let Some(what) = facts.what.take() {
                 access.what = what;
             }
-            access.tables = std::mem::take(&mut facts.tables);
-            access.rows = facts.rows;
+            let read = self.told.account.tables();
+            access.tables = facts.tables.union(&read).map(|table| table.name().to_owned()).collect();
+            access.rows = match (facts.rows, self.told.account.rows()) {
+                (Some(told), Some(asked)) => Some(told + asked),
+                (told, asked) => told.or(asked),
+            };
         });
         access.outcome = self.outcome;
         access.bytes = Some(self.bytes);
@@ -192,15 +206,8 @@ fn request_id(headers: &HeaderMap) -> String {
 
 fn name(access: &mut Access, caller: Option<&Caller>) {
     let Some(caller) = caller else { return };
-    access.who.clone_from(&caller.name);
-    access.proof = match caller.proof {
-        Proof::Loopback => "loopback",
-        Proof::Token => "token",
-        Proof::Oidc => "oidc",
-    };
-    if let TenantScope::One(tenant) = &caller.tenants {
-        access.tenant.clone_from(tenant);
-    }
+    let Access { tenant, who, proof, .. } = Access::by(caller, access.action, String::new());
+    (access.tenant, access.who, access.proof) = (tenant, who, proof);
 }
 
 /// What a request does, by its place in the API.
@@ -210,7 +217,7 @@ fn action_of(method: &Method, path: &str) -> Action {
     match rest.split('/').next().unwrap_or_default() {
         "sql" => Action::Query,
         "reports" => Action::Report,
-        "diagnose" | "what-if" | "forecast" | "explain" => Action::Diagnose,
+        "diagnose" | "bundle" | "what-if" | "forecast" | "explain" => Action::Diagnose,
         "exports" if reads && rest.split('/').count() <= 2 => Action::ReadAudit,
         "exports" => Action::Export,
         "audit" => Action::ReadAudit,

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use claviger_core::access::{Caller, Scope};
 
 use super::api::Api;
+use super::audited::Told;
 use super::problem::Problem;
 
 /// A [`Scope`] as a type, so that a signature can name it.
@@ -53,6 +54,8 @@ impl Sealed {
 pub struct Authorized<R> {
     pub caller: Caller,
     pub api: Api,
+    /// The record of this access.
+    pub told: Told,
     right: PhantomData<R>,
 }
 
@@ -64,6 +67,7 @@ impl<R: Right> FromRequestParts<Sealed> for Authorized<R> {
         if !caller.scopes.holds(R::SCOPE) {
             return Err(Problem::lacks(R::SCOPE));
         }
-        Ok(Self { caller: caller.clone(), api: sealed.0.clone(), right: PhantomData })
+        let told = head.extensions.get::<Told>().cloned().unwrap_or_default();
+        Ok(Self { caller: caller.clone(), api: sealed.0.clone(), told, right: PhantomData })
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use claviger_core::diagnose::Diagnosis;
+use claviger_core::lake::TableName;
 use claviger_core::time;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -36,7 +37,7 @@ enum Subject {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Question {
+pub(super) struct Question {
     kind: Subject,
     id: String,
     /// As of when, RFC 3339; for a request, near when it came. Without, when it was last seen.
@@ -53,10 +54,18 @@ async fn post(
     allowed: Authorized<right::Diagnose>,
     Body(question): Body<Question>,
 ) -> Result<Json<Diagnosis>, Problem> {
-    let Authorized { api, caller, .. } = allowed;
+    explain(&allowed, question).await.map(Json)
+}
+
+/// The diagnosis, as far as the caller may see.
+pub(super) async fn explain(allowed: &Authorized<right::Diagnose>, question: Question) -> Result<Diagnosis, Problem> {
+    let Authorized { api, caller, told, .. } = allowed;
     let at = question.at.as_deref().map(instant).transpose()?;
     let directory = Arc::clone(&api.directory.borrow());
     let id = question.id;
+    if let Subject::Incident = question.kind {
+        told.tables([TableName::Incidents]);
+    }
     let asked = match question.kind {
         Subject::Request => Asked::Request(id),
         Subject::Key => Asked::Key(id),
@@ -67,10 +76,10 @@ async fn post(
         Subject::Pasted => Asked::shown(&id, &api.pepper, &directory),
     };
     let found = Box::pin(api.diagnoser.diagnose(&asked, at, &directory, &caller.tenants)).await;
-    found.map_err(|error| Problem::of(&error))?.map(Json).ok_or_else(never_seen)
+    found.map_err(|error| Problem::of(&error))?.ok_or_else(never_seen)
 }
 
-fn instant(text: &str) -> Result<i64, Problem> {
+pub(super) fn instant(text: &str) -> Result<i64, Problem> {
     let wrong = || Problem::new(Kind::BadRequest, "`at` is no time", "write it as 2026-11-24T09:00:00Z");
     time::instant(text).ok_or_else(wrong)
 }

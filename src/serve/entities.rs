@@ -11,6 +11,7 @@ use axum::Json;
 use chrono::Utc;
 use claviger_core::access::TenantScope;
 use claviger_core::alert::{Incident, Subject};
+use claviger_core::lake::TableName;
 use claviger_core::minutes::EntityKind;
 use claviger_core::time;
 use serde::Serialize;
@@ -138,6 +139,7 @@ async fn entity(
     let siblings = facts.siblings(&directory);
     let tables = tables::read(&api.queries, &tenants, (kind, &id), buckets, siblings).await.map_err(failed)?;
 
+    caller.told.tables([TableName::Incidents]);
     let told = api.incidents.read().await.map_err(|error| Problem::of(&error))?;
     let mut touched: Vec<&Incident> = told
         .incidents
@@ -146,6 +148,7 @@ async fn entity(
         .collect();
     touched.sort_by_key(|incident| std::cmp::Reverse(incident.last_seen_us));
     touched.truncate(INCIDENTS_MAX);
+    caller.told.rows(touched.len());
 
     let seen = overview.requests.iter().any(|requests| *requests > 0);
     Ok(Json(EntityPage {

@@ -8,8 +8,10 @@ use axum::body::{Body as Answer, Bytes};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use claviger_core::access::TenantScope;
-use claviger_core::prove::hex;
+use claviger_core::lake::TableName;
+use claviger_core::prove::{Manifest, hex};
 use claviger_core::time::{format, rfc3339};
+use claviger_core::trail::Kind as Trail;
 use futures::stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
@@ -168,6 +170,7 @@ async fn ask(asker: Authorized<right::Export>, Body(wanted): Body<Wanted>) -> Re
         ExportError::TooMany { .. } => Problem::of_kind(Kind::TooManyRequests, &error),
         error => Problem::of(&error),
     })?;
+    asker.told.tables(Trail::ALL.map(Trail::table).into_iter().chain([TableName::Audit]));
     let place = format!("/v1/exports/{}", job.id);
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, place)], Json(Shown::of(&job))).into_response())
 }
@@ -212,12 +215,26 @@ async fn fetch(
 ) -> Result<Response, Problem> {
     let (exports, job) = find(&asker, &id)?;
     let file = exports.file(&job, &path).ok_or_else(no_file)?;
+    if let JobState::Done(manifest) = &job.state
+        && let Some((table, records)) = taken_out(manifest, &path)
+    {
+        asker.told.tables([table]);
+        asker.told.rows(records);
+    }
     let bytes = tokio::task::spawn_blocking(move || std::fs::metadata(&file).map(|about| (file, about.len()))).await;
     let (file, length) = bytes.ok().and_then(Result::ok).ok_or_else(no_file)?;
     let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"))];
     let mut response = (kind, Answer::from_stream(stream::unfold(read(file), next_piece))).into_response();
     response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     Ok(response)
+}
+
+/// The table whose records a file holds, and how many; `None` for files that hold none.
+fn taken_out(manifest: &Manifest, path: &str) -> Option<(TableName, usize)> {
+    let records = manifest.files.iter().find(|file| file.sum.path == path)?.records?;
+    let folder = path.split('/').next()?;
+    let of_trail = Trail::ALL.into_iter().find(|kind| kind.name() == folder).map(Trail::table);
+    Some((of_trail.unwrap_or(TableName::Audit), usize::try_from(records).ok()?))
 }
 
 type Pieces = mpsc::Receiver<std::io::Result<Bytes>>;

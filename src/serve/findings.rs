@@ -4,6 +4,7 @@ use axum::Json;
 use chrono::Utc;
 use claviger_core::access::TenantScope;
 use claviger_core::alert::Claim;
+use claviger_core::lake::TableName;
 use claviger_core::time;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -98,10 +99,13 @@ async fn findings(
 ) -> Result<Json<Vec<FindingAnswer>>, Problem> {
     let tenants = narrowed(&caller.caller.tenants, asked.tenant.as_deref())?;
     if let Some(incident) = &asked.incident {
+        caller.told.tables([TableName::Incidents]);
         let told = caller.api.incidents.read().await.map_err(|error| Problem::of(&error))?;
         let of_it = told.events.iter().rev().filter(|event| event.incident.as_str() == incident);
         let claims = of_it.filter_map(|event| event.what.claim()).filter(|claim| tenants.covers(Some(claim.tenant())));
-        return Ok(Json(claims.take(FINDINGS_MAX).map(FindingAnswer::of).collect()));
+        let found: Vec<FindingAnswer> = claims.take(FINDINGS_MAX).map(FindingAnswer::of).collect();
+        caller.told.rows(found.len());
+        return Ok(Json(found));
     }
     let now_us = Utc::now().timestamp_micros();
     let from = asked.from.or_else(|| asked.to.is_none().then(|| "-7d".to_owned()));

@@ -10,6 +10,7 @@ use axum::Json;
 use chrono::Utc;
 use claviger_core::access::TenantScope;
 use claviger_core::alert::{Act, Incident, Matchers, Person, cut, hidden_by};
+use claviger_core::lake::TableName;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -75,6 +76,7 @@ async fn list(
         .collect();
     summary::worst_first(&mut shown);
     shown.truncate(INCIDENTS_MAX);
+    caller.told.rows(shown.len());
     Ok(Json(summaries(&caller.api, &shown, now_us).await))
 }
 
@@ -112,6 +114,7 @@ impl Wanted {
 async fn one(caller: Authorized<right::Report>, Named(id): Named<String>) -> Result<Json<IncidentPage>, Problem> {
     let told = read(&caller).await?;
     let incident = find(&told, &caller.caller.tenants, &id)?;
+    caller.told.rows(1);
     Ok(Json(page(&caller.api, &told, incident, &caller.caller.tenants, Utc::now().timestamp_micros()).await))
 }
 
@@ -218,7 +221,7 @@ async fn carry_out(
     let wanted = act_of(word, &asked, now_us)?;
     let tenants = &caller.caller.tenants;
     let book = &caller.api.incidents;
-    let told = book.read().await.map_err(|error| Problem::of(&error))?;
+    let told = read(&caller).await?;
     let id = find(&told, tenants, &id)?.id.clone();
     let person = Person { by: caller.caller.name.clone(), note: cut(asked.note.trim(), NOTE_CHARS_MAX).to_string() };
     book.act(&id, wanted, &person, asked.version).await.map_err(|error| match error {
@@ -226,8 +229,9 @@ async fn carry_out(
         ActError::Overtaken(_) => Problem::of_kind(Kind::Conflict, &error),
         ActError::ClockBehind | ActError::Lake { .. } => Problem::of(&error),
     })?;
-    let told = book.read().await.map_err(|error| Problem::of(&error))?;
+    let told = read(&caller).await?;
     let incident = told.incidents.get(&id).ok_or_else(unknown)?;
+    caller.told.rows(1);
     Ok(Json(page(&caller.api, &told, incident, tenants, now_us).await))
 }
 
@@ -262,7 +266,9 @@ fn act_of(word: &str, asked: &ChangeAsked, now_us: i64) -> Result<Act, Problem> 
     }
 }
 
+/// What the lake tells of incidents, which the record of the access then says.
 async fn read<R>(caller: &Authorized<R>) -> Result<std::sync::Arc<Told>, Problem> {
+    caller.told.tables([TableName::Incidents]);
     caller.api.incidents.read().await.map_err(|error| Problem::of(&error))
 }
 

@@ -50,8 +50,8 @@ impl Limiter {
         }
     }
 
-    /// Takes one request from the caller's allowance, and from its tenant's.
-    fn admit(&self, caller: &Caller) -> Result<(), Problem> {
+    /// Takes one request from the caller's allowance, and from its tenant's; or says how long to wait.
+    pub(super) fn admit(&self, caller: &Caller) -> Result<(), Duration> {
         let now_us = u64::try_from(self.rates.began.elapsed().as_micros()).unwrap_or(u64::MAX);
         let take = |buckets: &Mutex<Buckets>, name: &str| {
             // A bucket is a few numbers, whole at every moment: a panic elsewhere does not spoil them.
@@ -62,23 +62,25 @@ impl Limiter {
             TenantScope::One(tenant) => take(&self.rates.tenants, tenant),
             TenantScope::All => Ok(()),
         };
-        own.and(tenants).map_err(|wait| {
-            let problem = Problem::new(
-                Kind::TooManyRequests,
-                "more requests a second than a caller or tenant may send",
-                "wait as long as `Retry-After` says; `serve.limits` sets the rate",
-            );
-            problem.retry_after(Duration::from_micros(wait.us))
-        })
+        own.and(tenants).map_err(|wait| Duration::from_micros(wait.us))
     }
+}
+
+fn too_often(wait: Duration) -> Problem {
+    Problem::new(
+        Kind::TooManyRequests,
+        "more requests a second than a caller or tenant may send",
+        "wait as long as `Retry-After` says; `serve.limits` sets the rate",
+    )
+    .retry_after(wait)
 }
 
 /// Holds a request to the limits, from the moment that its caller is known.
 pub(super) async fn hold(State(limiter): State<Limiter>, request: Request, next: Next) -> Response {
     if let Some(caller) = request.extensions().get::<Caller>()
-        && let Err(problem) = limiter.admit(caller)
+        && let Err(wait) = limiter.admit(caller)
     {
-        return problem.into_response();
+        return too_often(wait).into_response();
     }
     let Ok(_at_once) = limiter.at_once.try_acquire() else {
         let problem = Problem::new(

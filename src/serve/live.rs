@@ -28,7 +28,7 @@ use super::api::Api;
 use super::authorized::{Authorized, Sealed, right};
 use super::extract::Asked;
 use super::incidents::summaries;
-use super::overview::{IngestAnswer, OverviewAnswer, SeriesAnswer, ingest, picture};
+use super::overview::{DRAWN_FROM, IngestAnswer, OverviewAnswer, SeriesAnswer, ingest, picture};
 use super::problem::{Kind, Problem};
 use super::range::{RangeAsked, narrowed};
 
@@ -100,6 +100,7 @@ async fn live(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let tenants = narrowed(&caller.caller.tenants, asked.tenant.as_deref())?;
     let permit = caller.api.streams.enter()?;
+    caller.told.tables(DRAWN_FROM);
     let following = Following::begin(caller.api, tenants, permit).await?;
     let events = stream::unfold(following, async |mut following| {
         let event = following.next().await?;

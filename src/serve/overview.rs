@@ -5,6 +5,7 @@ mod markers;
 use axum::Json;
 use chrono::Utc;
 use claviger_core::access::TenantScope;
+use claviger_core::lake::TableName;
 use claviger_core::overview::{Buckets, Flow, Overview, Series, Top, USUAL_DAYS, Whose};
 use claviger_core::time;
 use serde::Serialize;
@@ -114,9 +115,13 @@ async fn overview(
 ) -> Result<Json<OverviewAnswer>, Problem> {
     let now_us = Utc::now().timestamp_micros();
     let tenants = asked.tenants(&caller.caller.tenants)?;
+    caller.told.tables(DRAWN_FROM);
     let (answer, _) = picture(&caller.api, &tenants, asked.buckets(now_us)?, now_us).await?;
     Ok(Json(answer))
 }
+
+/// Whatever the picture's parts were read from when they were read: the live board and the book of incidents are in memory.
+pub(super) const DRAWN_FROM: [TableName; 2] = [TableName::Events, TableName::Incidents];
 
 /// The picture, with the version of the live board that it shows.
 pub(super) async fn picture(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::response::Response;
+use claviger_core::audit::statement as on_record;
 use datafusion::common::ScalarValue;
 use serde::Deserialize;
 use serde_json::Value;
@@ -62,6 +63,7 @@ async fn post(
         Ok((name, value))
     });
     let parameters = parameters.collect::<Result<Vec<_>, Problem>>()?;
+    allowed.told.what(format!("POST /v1/sql {}", on_record(&statement.sql)));
     ask(&allowed.api, &allowed.caller, &statement.sql, &parameters).await?.answer(format).await
 }
 
@@ -75,6 +77,7 @@ async fn get(
     Wanted(format): Wanted,
     Asked(link): Asked<Link>,
 ) -> Result<Response, Problem> {
+    allowed.told.what(format!("GET /v1/sql {}", on_record(&link.q)));
     ask(&allowed.api, &allowed.caller, &link.q, &[]).await?.answer(format).await
 }
 

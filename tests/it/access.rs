@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use axum::extract::FromRequestParts as _;
 use axum::http::Request;
+use claviger::access::PasswordRefusal;
 use claviger::lake::LakeError;
 use claviger::serve::authorized::{Authorized, Sealed, right};
 use claviger::serve::{ServeError, Server};
@@ -298,19 +299,20 @@ async fn a_token_is_a_password_too_and_a_wrong_one_is_in_no_log_line() {
     let access = house.access().await;
     let (ours, other) = (house.create("query"), house.create("query"));
     let from = [203, 0, 113, 7].into();
+    let wrong_password = Err(PasswordRefusal::Wrong);
     let id = |token: &str| token.split('_').nth(1).unwrap().to_owned();
     let lines = door::Lines::default();
     let capture = tracing::subscriber::set_default(lines.subscriber());
-    assert!(access.authenticate_password("grafana", &ours, from).await.is_some());
-    assert_eq!(access.authenticate_password(&id(&ours), &ours, from).await.unwrap().name, id(&ours));
-    assert_eq!(access.authenticate_password(&id(&other), &ours, from).await, None, "under another token's id");
+    assert!(access.authenticate_password("grafana", &ours, from).await.is_ok());
+    assert_eq!(access.authenticate_password(&id(&ours), &ours, from).await.unwrap().caller.name, id(&ours));
+    assert_eq!(access.authenticate_password(&id(&other), &ours, from).await, wrong_password, "under another's id");
     let wrong = Token::mint(&[9; RANDOM_BYTES]);
-    assert_eq!(access.authenticate_password("grafana", wrong.reveal(), from).await, None);
-    assert_eq!(access.authenticate_password("grafana", "hunter2-canary", from).await, None);
-    assert_eq!(access.authenticate_password("", "", from).await, None);
+    assert_eq!(access.authenticate_password("grafana", wrong.reveal(), from).await, wrong_password);
+    assert_eq!(access.authenticate_password("grafana", "hunter2-canary", from).await, wrong_password);
+    assert_eq!(access.authenticate_password("", "", from).await, wrong_password);
     drop(capture);
     let said = lines.text();
-    assert!(said.contains("a password opens nothing") && said.contains("203.0.113.7"), "{said}");
+    assert!(said.contains("somebody is not let in") && said.contains("203.0.113.7"), "{said}");
     assert!(!said.contains(wrong.reveal()) && !said.contains("canary") && !said.contains(&ours), "{said}");
 }
 
@@ -353,4 +355,30 @@ fn the_command_line_says_what_to_do_about_a_mistake() {
     std::fs::remove_file(house.pepper_file()).unwrap();
     let output = house.claviger_token(&["create", "--scope", "query", "--all-tenants"]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("--pepper-file"), "{output:?}");
+}
+
+#[test]
+fn metrics_are_read_unasked_on_this_machine_and_with_a_token_of_an_administrator_beyond_it() {
+    let house = House::new();
+    let metrics = |door: &Door, token: &str| {
+        let bearer = format!("Bearer {token}");
+        let headers: &[(&str, &str)] = if token.is_empty() { &[] } else { &[("authorization", &bearer)] };
+        door.ask("GET /metrics", headers, "").status
+    };
+    assert_eq!(metrics(&house.open_door(), ""), 200);
+    assert_eq!(metrics(&house.door(), ""), 200, "a collector on this machine needs no token");
+
+    let (reader, admin) = (house.create("report"), house.create("admin"));
+    let of_tenant = house.run(&["create", "--scope", "admin", "--tenant", "acme"]);
+    // As others reach it: a proxy on this machine brings their requests.
+    let reachable = Serve { insecure_behind_proxy: true, ..Serve::default() };
+    let door = house.door_with(reachable.clone());
+    for (token, status) in [("", 401), ("clv_wrong", 401), (&*reader, 403), (of_tenant.trim_end(), 403), (&*admin, 200)]
+    {
+        assert_eq!(metrics(&door, token), status, "{token}");
+    }
+    for path in ["GET /live", "GET /ready"] {
+        assert!([200, 503].contains(&door.ask(path, &[], "").status), "{path} asks nobody");
+    }
+    assert_eq!(metrics(&house.door_with(Serve { public_metrics: true, ..reachable }), ""), 200);
 }

@@ -4,6 +4,9 @@ mod dashboard;
 mod formats;
 mod guards;
 mod nouns;
+mod panels;
+mod records;
+mod thought;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -34,7 +37,7 @@ use crate::replay::{FIXTURES, log, replay};
 struct Service {
     server: Server,
     client: reqwest::Client,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// Lets everybody in as this caller; as nobody where there is none.
@@ -68,14 +71,24 @@ impl Service {
     }
 
     async fn with(entrance: Entrance) -> Self {
+        let (service, api) = Self::made(&entrance).await;
+        service.server.open(api).unwrap();
+        service
+    }
+
+    /// One that is not open yet, and the rooms to open it with.
+    async fn made(entrance: &Entrance) -> (Self, Api) {
         let folder = tempfile::tempdir().unwrap();
         replay(folder.path(), &["-"], &log());
         let pepper = claviger::config::read_pepper(&folder.path().join("lake.pepper")).unwrap();
-        let api = api(&folder.path().join("lake"), pepper, &entrance).await;
+        let api = api(&folder.path().join("lake"), pepper, entrance).await;
         let handle = PrometheusBuilder::new().build_recorder().handle();
-        let server = Server::start(entrance, Arc::new(Health::new(Duration::from_secs(60))), handle).unwrap();
-        server.open(api);
-        Self { server, client: reqwest::Client::new(), _folder: folder }
+        let server = Server::start(entrance.clone(), Arc::new(Health::new(Duration::from_secs(60))), handle).unwrap();
+        (Self { server, client: reqwest::Client::new(), folder }, api)
+    }
+
+    fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

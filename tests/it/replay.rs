@@ -48,6 +48,26 @@ fn a_file_replayed_again_adds_nothing_and_a_grown_one_only_its_new_lines() {
 }
 
 #[test]
+fn files_of_one_name_in_two_folders_keep_their_coordinates_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = log();
+    let half = lines.iter().enumerate().filter(|(_, byte)| **byte == b'\n').nth(4).unwrap().0 + 1;
+    for (day, lines) in [("monday", &lines[..half]), ("tuesday", &lines[half..])] {
+        std::fs::create_dir(folder.path().join(day)).unwrap();
+        std::fs::write(folder.path().join(day).join("access.ndjson"), lines).unwrap();
+    }
+    assert_eq!(replay(folder.path(), &["monday/access.ndjson", "tuesday/access.ndjson"], b"")["events"], 10);
+    let sql = "select count(distinct topic || ':' || \"offset\"::varchar) n, count(distinct topic) files from events";
+    let stored = query(folder.path(), sql);
+    assert_eq!((&stored[0]["n"], &stored[0]["files"]), (&10.into(), &2.into()));
+    let mut check = Command::new(env!("CARGO_BIN_EXE_claviger"));
+    let check = check.current_dir(folder.path()).args(["check-lake", "--lake", "lake", "--json"]).output().unwrap();
+    let said: Value = serde_json::from_slice(&check.stdout).unwrap();
+    let lines: Vec<&Value> = said["streams"].as_array().unwrap().iter().map(|stream| &stream["rows"]).collect();
+    assert!(check.status.success() && lines == [5, 5], "{said}");
+}
+
+#[test]
 fn packed_files_and_standard_input_say_the_same_as_the_plain_file() {
     let folder = tempfile::tempdir().unwrap();
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());

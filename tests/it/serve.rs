@@ -121,7 +121,7 @@ async fn an_export_asked_for_over_http_is_fetched_verified_and_on_record() {
     let queries = Queries::new(lake.clone(), Limits::operator()).expect("a sandbox");
     let (reports, pepper) = (Reports::load(None).expect("reports"), Pepper::new(&[7; 32]).expect("a pepper"));
     let rooms = Api::over(&lake, &queries, reports, pepper, directory);
-    server.open(Api { audit: Some(log.clone()), exports: Some(exports), ..rooms });
+    server.open(Api { audit: Some(log.clone()), exports: Some(exports), ..rooms }).expect("an open server");
     let address = server.address();
     let fetched = folder.path().join("fetched");
 
@@ -175,6 +175,9 @@ async fn an_export_asked_for_over_http_is_fetched_verified_and_on_record() {
     assert_eq!(with(&["\"export\"", "POST /v1/exports\"", "\"wrong\""]), 1, "{lines}");
     assert_eq!(with(&["\"export\"", "MANIFEST.sig", "\"bytes\":64", "\"done\""]), 1, "{lines}");
     assert!(with(&["\"read_audit\"", &format!("GET /v1/exports/{id}")]) > 0);
+    let taken = with(&["/file?path=requests/", "\"done\""]);
+    assert!(taken > 0 && taken == with(&["/file?path=requests/", "\"done\"", "\"events\"", "\"rows\":"]), "{lines}");
+    assert_eq!(with(&["POST /v1/exports\"", "\"done\"", "\"findings\"", "\"identity_history\""]), 1, "{lines}");
     assert_eq!(with(&["GET /v1/nothing", "\"wrong\""]), 1, "{lines}");
     assert_eq!(with(&["yesterday"]), 0, "bodies are not recorded");
 }

@@ -10,15 +10,7 @@ set -eu
 
 state=${TMPDIR:-/tmp}/claviger-test-alertmanager-$(id -u)
 ready_within_s=30
-
-fail() {
-    echo "alertmanager.sh: $1" >&2
-    exit 3
-}
-
-running() {
-    [ -s "$state/pid" ] && kill -0 "$(cat "$state/pid")" 2>/dev/null
-}
+. "$(dirname "$0")/background.sh"
 
 print_env() {
     echo "export CLAVIGER_TEST_ALERTMANAGER=http://127.0.0.1:$(cat "$state/port")"
@@ -47,33 +39,8 @@ CONFIG
     echo $! >"$state/pid"
     echo "$port" >"$state/port"
 
-    waited=0
-    until curl -fs "http://127.0.0.1:$port/-/ready" >/dev/null 2>&1; do
-        running || fail "it ended: $(tail -n 3 "$state/log")"
-        [ "$waited" -lt $((ready_within_s * 5)) ] || fail "it is not ready after $ready_within_s s; see $state/log"
-        sleep 0.2
-        waited=$((waited + 1))
-    done
+    await_ready curl -fs "http://127.0.0.1:$port/-/ready"
     print_env
 }
 
-stop() {
-    if running; then
-        pid=$(cat "$state/pid")
-        kill "$pid"
-        waited=0
-        while kill -0 "$pid" 2>/dev/null; do
-            [ "$waited" -lt 50 ] || kill -9 "$pid" 2>/dev/null || true
-            sleep 0.2
-            waited=$((waited + 1))
-        done
-    fi
-    rm -rf "$state"
-}
-
-case ${1:-} in
-start) start ;;
-env) running || fail "no alertmanager runs"; print_env ;;
-stop) stop ;;
-*) echo "usage: $0 start|env|stop" >&2; exit 2 ;;
-esac
+main "$@"

@@ -15,15 +15,7 @@ cache=${CLAVIGER_CACHE:-$HOME/.cache/claviger}
 home=$cache/kafka-$version
 state=${TMPDIR:-/tmp}/claviger-test-kafka-$(id -u)
 ready_within_s=60
-
-fail() {
-    echo "kafka.sh: $1" >&2
-    exit 3
-}
-
-running() {
-    [ -s "$state/pid" ] && kill -0 "$(cat "$state/pid")" 2>/dev/null
-}
+. "$(dirname "$0")/background.sh"
 
 print_env() {
     read -r port secured <"$state/ports"
@@ -119,33 +111,8 @@ PROPERTIES
     echo $! >"$state/pid"
     echo "$port $secured" >"$state/ports"
 
-    waited=0
-    until grep -q 'Kafka Server started' "$state/log"; do
-        running || fail "the broker ended: $(tail -n 3 "$state/log")"
-        [ "$waited" -lt $((ready_within_s * 5)) ] || fail "the broker is not ready after $ready_within_s s; see $state/log"
-        sleep 0.2
-        waited=$((waited + 1))
-    done
+    await_ready grep -q 'Kafka Server started' "$state/log"
     print_env
 }
 
-stop() {
-    if running; then
-        pid=$(cat "$state/pid")
-        kill "$pid"
-        waited=0
-        while kill -0 "$pid" 2>/dev/null; do
-            [ "$waited" -lt 50 ] || kill -9 "$pid" 2>/dev/null || true
-            sleep 0.2
-            waited=$((waited + 1))
-        done
-    fi
-    rm -rf "$state"
-}
-
-case ${1:-} in
-start) start ;;
-env) running || fail "no broker runs"; print_env ;;
-stop) stop ;;
-*) echo "usage: $0 start|env|stop" >&2; exit 2 ;;
-esac
+main "$@"

@@ -113,6 +113,8 @@ function route(state, now, method, path, query, body, request, response) {
   if (path === '/v1/explain') return explain(scenario)
   if (path === '/v1/diagnose') return diagnose(state, body, now)
   if (path === '/v1/queries') return state.queries
+  if (path === '/v1/what-if') return scenario === 'unknown' ? null : impact(query, now)
+  if (path === '/v1/bundle') return bundle(response)
   if (path === '/v1/exports') return exported(state, method, body, now)
   if (parts[0] === 'queries') return saved(state, method, parts[1], body, now)
   if (path === '/v1/sql') return sql(scenario, body, now)
@@ -165,6 +167,21 @@ function diagnose(state, body, now) {
   if (body.id === 'req-undecidable') return { ...found, verdict: { ...found.verdict, cause: 'undecidable', class: 'none', label: 'Cannot be decided', sentence: 'The log lacks a field that would decide.', confidence: 'possible', missing_field: 'auth.error', contradiction: null } }
   if (body.id === 'req-served') return { ...found, verdict: null, remedy: null, request: { ...found.request, status: 200 }, steps: found.steps.map((step) => ({ ...step, result: 'pass' })) }
   return found
+}
+
+function impact(query, now) {
+  const [[change, id]] = [...query]
+  const share = (name, requests_per_day) => ({ name, label: '', requests_per_day, last_at: iso(now - 4000) })
+  return {
+    change: `${change.replaceAll('_', ' ')} ${id}`, known: true, sentence: '12840 requests a day would fail: 3 keys of 1 tenant, from 2 callers, on 1 route.', snapshot_version: 'v412', from: iso(now - 7 * 86_400_000), to: iso(now), requests_per_day: 12_840, refused_already_per_day: 31,
+    tenants: [share('acme', 12_840)], keys: [share(id, 12_840)], routes: [share('GET /v1/reports/{id}', 12_840)], callers: [share('10.2.0.0/24 curl/8.5.0', 12_000), share('10.9.1.0/24 reports-cron/2', 840)],
+  }
+}
+
+function bundle(response) {
+  response.writeHead(200, { 'content-type': 'application/x-tar' })
+  response.end('README.md')
+  return undefined
 }
 
 function proof(scenario, now) {

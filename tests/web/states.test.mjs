@@ -44,13 +44,14 @@ says('timeout', '/?from=-6h', /Stopped after 30 s\. Narrow the range or choose a
 says('limited', '/?from=-6h', /Too many requests\. Next try in 1\d s\./)
 says('no-incidents', '/incidents', /Nothing open\. Last: Key guessing from 198\.51\.100\.0\/24, resolved 22 Nov 22:41\./)
 says('unknown', '/entity/key/key-none', /in no snapshot; seen .* times\./)
+says('busy', '/incidents/8a77310c55e0f1d2', /open 6 min, since 04:06 .* Judged by its day: what came since 01:06\./)
 says('unknown', '/diagnose/request/r-81', /Never seen: r-81\. Searched 14 days, 412 files\. Older data was removed on 2 Nov\./)
 says('busy', '/diagnose/request/req-undecidable', /Cannot be decided: the access log has no auth\.error field\./)
 says('busy', '/diagnose/request/req-served', /This request was served \(200\)\. Should it have been\? Yes: key, user and scope were in order\./)
 says('busy', '/diagnose?find=acme', /2 things answer to this\. Which one\?/)
 says('cut', '/reports/failures_by_cause', /First 6 of 48\u202f112 rows\. The download has all\./)
 says('broken-chain', '/audit', /The chain is broken at record 88412: its digest does not match\. Do not rely on what follows\./)
-says('busy', '/audit', /24 records, 2026-11-16 03:12:40 to now UTC\. Chain verified to 2026-11-23 03:00:40 UTC \(digest 8841\)\. Not yet covered: 412 records\./)
+says('busy', '/audit', /24 records from 2026-11-16 03:12 UTC to now\. Chain verified to 2026-11-23 03:00:40 UTC \(digest 8841\)\. Not yet covered: 412 records\./)
 
 test('a slow panel says so after two seconds, can be cancelled, and blanks no other', () => at('slow', '/?from=-6h', async ({ page, said }) => {
   await page.waitForSelector('text=/Still reading, \\d s\\. Cancel/', { timeout: 10_000 })
@@ -172,4 +173,21 @@ test('an export is watched until it is done, and shows how to verify it', () => 
   assert.ok(await page.getByRole('button', { name: 'requests.ndjson' }).isVisible())
   const { from, to, output } = JSON.parse(server.state.requests.find((one) => one.method === 'POST' && one.path === '/v1/exports').body)
   assert.deepEqual({ from, to, output }, { from: '2026-11-16T03:12:40Z', to: '2026-11-23T03:12:40Z', output: 'ndjson' })
+}))
+
+test('what would break is asked by its key, and changes nothing', () => at('busy', '/entity/key/key-acme-backup-9f2c?from=-1h', async ({ page, server, said }) => {
+  await settled(page)
+  await page.keyboard.press('w')
+  await page.waitForSelector('text=/12840 requests a day would fail/')
+  assert.match(await said(), /Nothing was changed\. Refused already: 31 a day\. Callers .* curl\/8\.5\.0/)
+  assert.ok(server.state.requests.every((one) => one.method === 'GET'))
+}))
+
+test('a support bundle is a file that is named after what it is about', () => at('busy', '/diagnose/request/req-815000', async ({ page, server }) => {
+  await settled(page)
+  const file = page.waitForEvent('download')
+  await page.keyboard.press('b')
+  assert.equal((await file).suggestedFilename(), 'claviger-bundle-req-815000.tar')
+  const { kind, id } = JSON.parse(server.state.requests.find((one) => one.path === '/v1/bundle').body)
+  assert.deepEqual({ kind, id }, { kind: 'request', id: 'req-815000' })
 }))

@@ -7,7 +7,8 @@ import { append, fill, h } from './dom.js'
 import { colour, faded, style } from './theme.js'
 import { inUtc } from './times.js'
 
-/** @typedef {{sentence: string, scrub?: {count: number, text: (index: number) => string, series?: number | (() => number)}, table?: () => HTMLElement, option: (ink: Ink) => any}} Picture */
+/** A picture's height is that of its class `size`, or its own in pixels.
+ * @typedef {{sentence: string, size?: string, height?: number, scrub?: {count: number, text: (index: number) => string, series?: number | (() => number)}, table?: () => HTMLElement, option: (ink: Ink) => any}} Picture */
 /** @typedef {ReturnType<typeof inks>} Ink */
 
 /** @type {Promise<any> | null} */
@@ -68,9 +69,10 @@ export const tooltip = (ink, build, more = {}) => ({
  *   size?: string, tools?: import('./dom.js').Child, caption?: boolean,
  *   onSelect?: (from: number, to: number) => void, onClick?: (params: any) => void,
  *   onHover?: (inside: boolean) => void,
- * }} [how] `size` is a class that gives the height */
-export function figure(picture, { size = 'chart', tools, caption = true, onSelect, onClick, onHover } = {}) {
+ * }} [how] */
+export function figure(picture, { size = picture.size ?? 'chart', tools, caption = true, onSelect, onClick, onHover } = {}) {
   const canvas = h('div', { class: `canvas ${size}`, role: 'img', 'aria-label': picture.sentence })
+  if (picture.height) canvas.style.setProperty('block-size', `${picture.height}px`)
   const words = h('figcaption', caption ? null : { class: 'unseen' }, picture.sentence)
   const slider = h('input', { type: 'range', class: 'scrubber', min: 0, step: 1, 'aria-label': 'Walk through the chart' })
   const numbers = h('div', { class: 'numbers', hidden: true })
@@ -158,6 +160,7 @@ export function figure(picture, { size = 'chart', tools, caption = true, onSelec
   return {
     root,
     slider,
+    size,
     /** @param {Picture} next */
     update(next) {
       current = next

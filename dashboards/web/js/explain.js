@@ -9,7 +9,7 @@ import { full, share } from './numbers.js'
 import { empty, panel } from './panel.js'
 import { iso } from './range.js'
 import { rowsHref } from './rows.js'
-import { clock } from './times.js'
+import { clock, when } from './times.js'
 
 const DIMENSIONS = /** @type {Record<string, {label: string, slice?: string}>} */ ({
   tenant: { label: 'tenant', slice: 'tenant' }, principal: { label: 'user', slice: 'principal' }, user: { label: 'user', slice: 'principal' },
@@ -34,13 +34,14 @@ export function explainPanel(slice) {
 export function explained(found, span) {
   const rows = found.dimensions.map((one) => ({ dimension: one.dimension, value: one.values[0] })).filter((row) => row.value && row.value.count_now > 0)
   if (rows.length === 0) return empty('Nothing moved: every share is as before.')
+  const before = Math.max(...found.dimensions.map((one) => one.values.reduce((all, value) => all + value.count_before, 0)))
   return h('div', { class: 'scroll', role: 'region', tabindex: '0', 'aria-label': 'Shares by dimension' },
     h('table', { class: 'explain' },
-      h('caption', null, `Share of refusals ${clock(span.from)}–${span.live ? 'now' : clock(span.to)}, beside the same time before`),
-      h('thead', { class: 'unseen' }, h('tr', null, ['Dimension', 'Value', 'Now', 'Before'].map((name) => h('th', { scope: 'col' }, name)))),
+      h('caption', null, `Share of refusals ${when(span.from)}–${span.live ? 'now' : clock(span.to)}, beside as long before${before === 0 ? ', when nothing was refused' : ''}`),
+      h('thead', null, h('tr', null, ['What', 'Moved most', 'Now', 'Before'].map((name, index) => h('th', { scope: 'col', class: index > 1 ? 'number' : null }, name)))),
       h('tbody', null, rows.map(({ dimension, value }) => {
         const { label, slice } = DIMENSIONS[dimension] ?? { label: dimension }
-        const shown = dimension === 'cause' ? cause(value.value) : hostile(value.value ?? 'none')
+        const shown = dimension === 'cause' ? cause(value.value) : value.value === null ? h('span', { class: 'hint' }, `no ${label}`) : hostile(value.value)
         const link = slice && value.value ? h('a', { href: rowsHref({ ...span, [slice]: value.value }) }, shown) : shown
         return h('tr', null, h('th', { scope: 'row' }, label), h('td', null, link),
           h('td', { class: 'number', title: full(value.count_now) }, share(value.share_now, 1), meter(value.share_now, 1, 'now')),

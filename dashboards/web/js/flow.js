@@ -15,19 +15,22 @@ import { table } from './table.js'
 const TENANTS_MAX = 7
 const LINKS_MAX = 60
 
-/** @param {Link} link */
-const tenantOf = (link) => link.tenant ?? (link.others ? 'other tenants' : 'no tenant')
+const OTHERS = 'other tenants'
 
-/** Tenants beyond the seventh become one. @param {Link[]} flow */
+/** @param {Link} link */
+const tenantOf = (link) => link.tenant ?? (link.others ? OTHERS : 'no tenant')
+
+/** Tenants beyond the seventh become one, with those that the service counted together already. @param {Link[]} flow */
 export function bundled(flow) {
-  const tenants = totals(flow, tenantOf)
+  const tenants = totals(flow, tenantOf).filter(([name]) => name !== OTHERS)
   const kept = new Set(tenants.slice(0, TENANTS_MAX).map(([name]) => name))
-  const others = tenants.length - kept.size
+  const more = tenants.length - kept.size
+  const others = more === 0 || flow.some((link) => tenantOf(link) === OTHERS) ? OTHERS : `${more} others`
   /** @type {Map<string, {who: string, class: string, tenant: string, count: number}>} */
   const links = new Map()
   for (const link of flow) {
     const tenant = tenantOf(link)
-    const name = kept.has(tenant) ? tenant : `${others} others`
+    const name = kept.has(tenant) ? tenant : others
     const key = JSON.stringify([link.denied_by, token(link.class), name])
     const before = links.get(key)
     links.set(key, { who: link.denied_by, class: token(link.class), tenant: name, count: (before?.count ?? 0) + link.count })
@@ -58,8 +61,9 @@ export function flowOf(flow, span) {
         : tip(plain(data.name), [{ name: 'Requests', value: full(data.total) }, { name: 'Share', value: share(data.total, all) }])), { trigger: 'item' }),
 
       series: [{
-        type: 'sankey', left: 2, right: Math.min(140, ink.width / 5), top: 8, bottom: 8, nodeWidth: 8, nodeGap: 8, draggable: false, layoutIterations: 0,
+        type: 'sankey', left: 2, right: Math.min(140, ink.width / 5), top: 8, bottom: 8, nodeWidth: 8, nodeGap: 12, draggable: false, layoutIterations: 0,
         emphasis: { focus: 'none' },
+        labelLayout: { moveOverlap: 'shiftY' },
         label: { color: ink.ink, fontSize: 12, formatter: (/** @type {any} */ { data }) => `${plain(data.name)}  ${short(data.total)}` },
         lineStyle: { opacity: 0.28, curveness: 0.5 },
         data: nodes(links, ink),
@@ -87,7 +91,7 @@ function nodes(links, ink) {
   return [
     ...totals(links, (link) => link.who).map(plainNode(0)),
     ...classes.map(([name, total]) => ({ name: `2 ${name}`, depth: 1, total, itemStyle: { color: ink.of(`c-${name}`) } })),
-    ...totals(links, (link) => link.tenant).map(plainNode(2)),
+    ...totals(links, (link) => link.tenant).sort((a, b) => Number(isOthers(a[0])) - Number(isOthers(b[0]))).map(plainNode(2)),
   ]
 }
 
@@ -109,7 +113,10 @@ function nested(links, all, span) {
 }
 
 /** A tenant that can stand in a question. @param {string} name */
-const named = (name) => (['no tenant', 'other tenants'].includes(name) || / others$/.test(name) ? null : name)
+const named = (name) => (name === 'no tenant' || isOthers(name) ? null : name)
+
+/** @param {string} name */
+const isOthers = (name) => name === OTHERS || / others$/.test(name)
 
 /** @param {ReturnType<typeof bundled>} links @param {{from: number, to: number}} span */
 const numbers = (links, span) => table({

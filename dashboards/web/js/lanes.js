@@ -12,12 +12,21 @@ import { clock, when, zoneName } from './times.js'
 /** @typedef {import('./shapes').Buckets} Buckets */
 /** @typedef {import('./shapes').StateChange} StateChange */
 
-/** The state as spans: what held from when to when. @param {StateChange[]} states @param {number} from @param {number} to @param {string} [field] */
-export function spans(states, from, to, field = 'status') {
-  const changes = states.filter((state) => state.field === field || state.field.endsWith(`.${field}`)).sort((a, b) => Date.parse(a.at) - Date.parse(b.at))
+/** Whose state it is: "principal ada: status" is ada's, "status" is of whatever the picture is about. */
+const STATUS = /^(?:(.*)[:.] ?)?status$/
+const WHO = /** @type {Record<string, string>} */ ({ principal: 'user' })
+
+/** The state as spans: what held from when to when. Of several that changed it is the one that went bad first: the others
+ * followed. @param {StateChange[]} states @param {number} from @param {number} to */
+export function spans(states, from, to) {
+  const all = states.filter((state) => STATUS.test(state.field)).sort((a, b) => Date.parse(a.at) - Date.parse(b.at))
+  const first = all.find((state) => state.to && !GOOD.test(state.to)) ?? all[0]
+  const changes = all.filter((state) => state.field === first.field)
+  const who = all.length > changes.length ? STATUS.exec(first.field)?.[1]?.split(' ')[0] ?? '' : ''
+  const worded = (/** @type {string | null} */ state) => (state && who ? `${WHO[who] ?? who} ${state}` : state)
   /** @type {{from: number, to: number, state: string}[]} */
   const list = []
-  let state = changes[0]?.from ?? null
+  let state = worded(changes[0]?.from ?? null)
   let began = from
   for (const change of changes) {
     const at = Date.parse(change.at)
@@ -26,14 +35,29 @@ export function spans(states, from, to, field = 'status') {
       if (state) list.push({ from: began, to: at, state })
       began = at
     }
-    state = change.to
+    state = worded(change.to)
   }
   if (state) list.push({ from: began, to, state })
   return list
 }
 
-const LANES = [{ top: 4, height: 22 }, { top: 40, height: 52 }, { top: 108, height: 68 }, { top: 188, height: 18 }]
-const GOOD = /^(active|created|enabled|rotated)/i
+/** Pixels, the gap below among them. */
+const LANES = { state: { height: 22, gap: 14, counts: false }, requests: { height: 52, gap: 16, counts: true }, failures: { height: 68, gap: 12, counts: true }, findings: { height: 18, gap: 0, counts: false } }
+/** @typedef {keyof typeof LANES} Lane */
+
+/** Where the lanes that there are lie below each other. @param {(Lane | null)[]} list */
+function placed(list) {
+  // Room for the uppermost number of an axis.
+  let top = list[0] === 'state' ? 4 : 10
+  return list.filter((lane) => lane !== null).map((lane) => {
+    const { height, gap } = LANES[lane]
+    const one = { lane, top, height }
+    top += height + gap
+    return one
+  })
+}
+
+const GOOD = /\b(active|created|enabled|rotated)$/i
 
 /** @param {{data: Buckets, states: StateChange[], findings?: import('./shapes').Row[], name: string}} of @returns {import('./chart.js').Picture} */
 export function lanes({ data, states, findings = [], name }) {
@@ -42,32 +66,33 @@ export function lanes({ data, states, findings = [], name }) {
   const from = starts[0]
   const to = (starts.at(-1) ?? from) + width
   const held = spans(states, from, to)
+  // A network has no state, and most things were never found at anything: no lane for what is not there.
+  const lanes = placed([held.length > 0 ? 'state' : null, 'requests', 'failures', findings.length > 0 ? 'findings' : null])
+  const place = (/** @type {Lane} */ lane) => lanes.findIndex((one) => one.lane === lane)
   const middle = (/** @type {number} */ index) => starts[index] + width / 2
   const requests = sum(data.requests)
   const refused = refusals(data, 0, data.buckets.length)
   return {
     sentence: `${name}, ${when(from)} to ${when(to)}, ${zoneName(new Date(from))}: ${counted(requests, 'request')}, ${counted(refused, 'refusal')}${held.length > 0 ? `, now ${held.at(-1)?.state}` : ''}`,
-    scrub: { count: data.buckets.length, series: 1, text: (index) => `${counted(data.requests[index] ?? 0, 'request')}, ${bucketText(data, index).words}` },
+    size: `lanes${held.length > 0 ? '' : ' stateless'}${findings.length > 0 ? '' : ' unfound'}`,
+    scrub: { count: data.buckets.length, series: held.length > 0 ? 1 : 0, text: (index) => `${counted(data.requests[index] ?? 0, 'request')}, ${bucketText(data, index).words}` },
     table: () => numbers(data, states),
     option: (ink) => {
       const left = 104
-      const grids = findings.length > 0 ? LANES : [LANES[0], LANES[1], LANES[2]]
-      const last = grids.length - 1
+      const last = lanes.length - 1
       const label = (/** @type {string} */ text) => ({ name: text, nameLocation: 'middle', nameGap: 96, nameRotate: 0, nameTextStyle: { color: ink.ink2, align: 'left', fontSize: 12, fontFamily: ink.font } })
+      const counts = () => ({ ...axis(ink, { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: short } }), type: 'value', min: 0, splitNumber: 1, minInterval: 1 })
+      const bare = () => ({ ...axis(ink, { splitLine: { show: false }, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { show: false } }), type: 'value', min: 0, max: 1 })
+      const on = (/** @type {Lane} */ lane) => ({ xAxisIndex: place(lane), yAxisIndex: place(lane) })
       return {
-        grid: grids.map((lane) => grid({ left, right: 18, ...lane })),
+        grid: lanes.map(({ top, height }) => grid({ left, right: 18, top, height })),
         axisPointer: { link: [{ xAxisIndex: 'all' }], lineStyle: { color: ink.edge, type: 'solid' }, label: { show: false } },
-        xAxis: grids.map((_, index) => axis(ink, {
+        xAxis: lanes.map((_, index) => axis(ink, {
           type: 'time', gridIndex: index, min: from, max: to, splitLine: { show: false },
-          axisTick: { show: index === last }, axisLine: { show: index > 0, lineStyle: { color: index === last ? ink.edge : ink.line } },
+          axisTick: { show: index === last }, axisLine: { show: lanes[index].lane !== 'state', lineStyle: { color: index === last ? ink.edge : ink.line } },
           axisLabel: { show: index === last, formatter: (/** @type {number} */ at) => (to - from > 36 * 3_600_000 ? when(at).replace(/ 00:00$/, '') : clock(at)) },
         })),
-        yAxis: [
-          { ...axis(ink, { splitLine: { show: false }, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { show: false } }), type: 'value', min: 0, max: 1, gridIndex: 0, ...label('state') },
-          { ...axis(ink, { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: short } }), type: 'value', min: 0, splitNumber: 1, minInterval: 1, gridIndex: 1, ...label('requests') },
-          { ...axis(ink, { axisLine: { show: false }, axisTick: { show: false }, axisLabel: { formatter: short } }), type: 'value', min: 0, splitNumber: 1, minInterval: 1, gridIndex: 2, ...label('failures') },
-          { ...axis(ink, { splitLine: { show: false }, axisLine: { show: false }, axisTick: { show: false }, axisLabel: { show: false } }), type: 'value', min: 0, max: 1, gridIndex: 3, ...label('findings') },
-        ].slice(0, grids.length),
+        yAxis: lanes.map(({ lane }, index) => ({ ...(LANES[lane].counts ? counts() : bare()), gridIndex: index, ...label(lane) })),
         tooltip: tooltip(ink, (params) => {
           const list = Array.isArray(params) ? params : [params]
           const bar = list.find((one) => one.seriesType === 'bar')
@@ -77,8 +102,8 @@ export function lanes({ data, states, findings = [], name }) {
         }, { trigger: 'axis' }),
         ...brush(),
         series: [
-          {
-            id: 'state', type: 'custom', xAxisIndex: 0, yAxisIndex: 0, silent: true,
+          ...(held.length === 0 ? [] : [{
+            id: 'state', type: 'custom', ...on('state'), silent: true,
             data: held.map((one) => ({ value: [one.from, one.to], name: one.state })),
             renderItem: (/** @type {any} */ _, /** @type {any} */ api) => {
               const one = held.find((span) => span.from === api.value(0))
@@ -90,10 +115,10 @@ export function lanes({ data, states, findings = [], name }) {
                 { type: 'text', style: { text: one?.state ?? '', x: x0 + 6, y: (y0 + y1) / 2, verticalAlign: 'middle', fill: bad ? ink.critical : ink.ink2, fontSize: 12, fontFamily: ink.font, width: Math.max(0, x1 - x0 - 8), overflow: 'truncate' } },
               ] }
             },
-          },
-          { id: 'requests', name: 'Requests', type: 'bar', xAxisIndex: 1, yAxisIndex: 1, barWidth: '100%', itemStyle: { color: ink.edge, borderColor: ink.surface, borderWidth: 0.5 }, emphasis: { disabled: true }, data: data.requests.map((count, index) => [middle(index), count]) },
-          ...dense(data).map((series) => ({ id: series.class, name: causeClass(series.class), type: 'bar', stack: 'failures', xAxisIndex: 2, yAxisIndex: 2, barWidth: '100%', emphasis: { disabled: true }, itemStyle: { color: ink.of(`c-${series.class}`), borderColor: ink.surface, borderWidth: 0.5 }, data: series.counts.map((count, index) => [middle(index), count]) })),
-          ...(findings.length === 0 ? [] : [{ id: 'findings', name: 'Findings', type: 'scatter', xAxisIndex: 3, yAxisIndex: 3, symbolSize: 11, data: findings.map((finding) => foundPoint(finding, ink)).filter((point) => point.value[0] >= from && point.value[0] <= to) }]),
+          }]),
+          { id: 'requests', name: 'Requests', type: 'bar', ...on('requests'), barWidth: '100%', itemStyle: { color: ink.edge, borderColor: ink.surface, borderWidth: 0.5 }, emphasis: { disabled: true }, data: data.requests.map((count, index) => [middle(index), count]) },
+          ...dense(data).map((series) => ({ id: series.class, name: causeClass(series.class), type: 'bar', stack: 'failures', ...on('failures'), barWidth: '100%', emphasis: { disabled: true }, itemStyle: { color: ink.of(`c-${series.class}`), borderColor: ink.surface, borderWidth: 0.5 }, data: series.counts.map((count, index) => [middle(index), count]) })),
+          ...(findings.length === 0 ? [] : [{ id: 'findings', name: 'Findings', type: 'scatter', ...on('findings'), symbolSize: 11, data: findings.map((finding) => foundPoint(finding, ink)).filter((point) => point.value[0] >= from && point.value[0] <= to) }]),
         ],
       }
     },

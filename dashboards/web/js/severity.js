@@ -27,8 +27,9 @@ export const ranked = (list) => [...list].sort((a, b) => WEIGHT.indexOf(a.severi
 /** @param {Incident} incident @param {number} [now] */
 export const age = (incident, now = Date.now()) => duration((incident.status === 'resolved' ? Date.parse(incident.last_at) : now) - Date.parse(incident.since)).replace(/ \d+ s$/, '')
 
-/** Nothing where it could not be counted: that is not zero. @param {number | null} count @param {string} noun */
-const amount = (count, noun) => h('span', { class: 'number' }, count === null ? null : [full(count), h('span', { class: 'unit' }, count === 1 ? ` ${noun}` : ` ${noun}s`)])
+/** Nothing where it could not be counted, which is not zero, and where there is none of it: a theft fails at nothing.
+ * @param {number | null} count @param {string} noun */
+const amount = (count, noun) => h('span', { class: 'number' }, count === null || Number(count) === 0 ? null : [full(count), h('span', { class: 'unit' }, Number(count) === 1 ? ` ${noun}` : ` ${noun}s`)])
 
 /** One line of a list. @param {Incident} incident */
 export function line(incident) {

@@ -30,7 +30,11 @@ export interface Incident {
   id: string, short_id: string, title: string, severity: string, status: string
   cause: string | null, class: string | null
   entity: { kind: string, id: string }, tenant: string | null
-  since: Instant, last_at: Instant
+  /** When it was opened. */
+  since: Instant
+  /** Where the time begins that its findings judged. */
+  judged_from: Instant
+  last_at: Instant
   /** Null where the lake could not count them. */
   failures: number | null, keys: number | null, principals: number | null
   acknowledged_by: string | null, silenced_until: Instant | null, silenced_by?: string | null, version: number
@@ -39,7 +43,9 @@ export interface IncidentPage extends Incident {
   explanation: { expected?: unknown, seen?: unknown, unit?: string, probability?: number | null, driver?: unknown, quiet_if?: unknown } | null
   evidence: Row[]
   affected: Record<string, unknown[]>
-  runbook: (string | { text: string, url?: string })[]
+  runbook: string[]
+  /** The question that shows its newest requests. */
+  requests: string
   done_when: DoneWhen | null
   history: { at: Instant, what: string, by: string | null, note: string | null }[]
   deliveries: { at: Instant, to: string, outcome: string, reason: string | null }[]
@@ -71,6 +77,14 @@ export interface Diagnosis {
   done_when: DoneWhen | null
   alternatives: { cause: string, label: string, result: string, why: string | null }[]
   others?: { kind: string, id: string, label: string }[]
+}
+
+export interface Share { name: string, label: string, requests_per_day: number, last_at: Instant }
+/** Who would break. */
+export interface Impact {
+  change: string, known: boolean, sentence: string, from: Instant, to: Instant
+  requests_per_day: number, refused_already_per_day: number
+  tenants: Share[], keys: Share[], routes: Share[], callers: Share[]
 }
 
 export interface Explanation {

@@ -19,6 +19,8 @@ let count = 0
 const heading = (name) => capital(WORDS[name] ?? name.replace(/_(id|at)$/, '').replaceAll('_', ' '))
 const WORDS = /** @type {Record<string, string>} */ ({ event_at: 'time', ingested_at: 'read', principal_id: 'user', client_network: 'network', user_agent: 'agent', request_id: 'request', denied_by: 'who said no', cause_class: 'class' })
 
+const COUNTED = new Set(['requests', 'events', 'keys', 'users', 'principals', 'tenants', 'networks', 'addresses', 'routes', 'rows', 'findings', 'incidents', 'notices'])
+
 /** @param {string} type */
 const isNumber = (type) => /^(u?int|float|double|decimal|long|integer|short|byte|number)/i.test(type)
 /** @param {string} type */
@@ -27,7 +29,10 @@ const isTime = (type) => /^(timestamp|date|time)/i.test(type)
 /** @param {import('./shapes').Column} column @returns {TableColumn} */
 export function columnOf(column) {
   const numeric = isNumber(column.type)
-  return { key: column.name, label: heading(column.name), unit: column.unit, meaning: column.meaning, numeric, type: column.type }
+  const label = heading(column.name)
+  // "Keys keys" and "Failures requests" say nothing: what is counted stands in the name.
+  const unit = COUNTED.has(column.unit ?? '') || column.unit === label.toLowerCase() ? null : column.unit
+  return { key: column.name, label, unit, meaning: column.meaning, numeric, type: column.type }
 }
 
 /** Columns guessed from rows that came without a schema. @param {import('./shapes').Row[]} rows @returns {TableColumn[]} */

@@ -196,7 +196,7 @@ impl Desk {
         }
         let in_company = |incident: &&Incident| {
             claim.from_us.saturating_sub(incident.last_seen_us) <= COMPANY_US
-                && incident.opened_at_us.saturating_sub(claim.to_us) <= COMPANY_US
+                && incident.judged_from_us.saturating_sub(claim.to_us) <= COMPANY_US
         };
         let company = self.incidents.of_suspect(group).filter(in_company);
         company.or_else(|| self.incidents.of_campaign(group).filter(in_company)).or(own)

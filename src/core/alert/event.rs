@@ -192,23 +192,6 @@ impl Happening {
     /// Whether a person did it.
     #[must_use]
     pub fn is_of_a_person(&self) -> bool {
-        match self {
-            Self::Acknowledged { .. }
-            | Self::Unacknowledged { .. }
-            | Self::Noted { .. }
-            | Self::Silenced { .. }
-            | Self::Feedback { .. } => true,
-            Self::Resolved { by, .. } => !by.is_empty(),
-            Self::Opened(_)
-            | Self::Grouped(_)
-            | Self::Reopened(_)
-            | Self::Suppressed { .. }
-            | Self::Muted { .. }
-            | Self::Noticed { .. }
-            | Self::Delivered { .. }
-            | Self::Failed { .. }
-            | Self::Dead { .. }
-            | Self::Escalated { .. } => false,
-        }
+        !self.by().is_empty()
     }
 }

@@ -103,7 +103,10 @@ pub struct Incident {
     pub id: IncidentId,
     pub group: Group,
     pub status: Status,
+    /// The end of the window that its first claim judged: when there was something to tell.
     pub opened_at_us: i64,
+    /// The start of the earliest window that a claim of it judged; a detector that counts by days judges from midnight.
+    pub judged_from_us: i64,
     pub last_seen_us: i64,
     /// Longest window that a claim of it judged.
     pub window_us: i64,
@@ -144,7 +147,8 @@ impl Incident {
             id,
             group,
             status: Status::Open,
-            opened_at_us: opening.from_us,
+            opened_at_us: opening.to_us,
+            judged_from_us: opening.from_us,
             last_seen_us: opening.to_us,
             window_us: 0,
             evidence: BTreeMap::new(),
@@ -169,7 +173,7 @@ impl Incident {
     /// Adds a claim to the evidence.
     pub(super) fn take(&mut self, claim: &Claim) {
         self.findings += 1;
-        self.opened_at_us = self.opened_at_us.min(claim.from_us);
+        self.judged_from_us = self.judged_from_us.min(claim.from_us);
         self.last_seen_us = self.last_seen_us.max(claim.to_us);
         self.window_us = self.window_us.max(claim.window_us());
         self.cause = self.cause.or(claim.cause);

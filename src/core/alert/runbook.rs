@@ -1,4 +1,7 @@
 //! What the person who is woken does next: from the causes' remedies and the detectors' own words.
+//!
+//! A notice is read where nothing can be pressed, so that its steps name commands; a page has buttons, and takes the
+//! [advice] and the [question](requests_of) alone.
 
 use crate::cause::RootCause;
 use crate::detect::Family;
@@ -7,19 +10,11 @@ use crate::minutes::EntityKind;
 use super::group::Subject;
 use super::incident::Incident;
 
-/// Steps in order, one sentence each.
+/// Steps in order, one sentence each, with the commands for them.
 #[must_use]
 pub fn runbook(incident: &Incident) -> Vec<String> {
-    let mut steps = Vec::new();
-    if let Some(cause) = incident.cause {
-        steps.push(format!("Who acts: the {}. What to do: {}.", cause.owner().name(), cause.remedy()));
-    } else {
-        steps.push(first_step(incident).to_owned());
-    }
-    steps.push(look_up(incident));
-    if let Some(claim) = incident.weightiest().filter(|claim| !claim.quiet.is_empty()) {
-        steps.push(format!("What would have kept it quiet: {}.", claim.quiet.trim().trim_end_matches('.')));
-    }
+    let mut steps = advice(incident);
+    steps.insert(1, look_up(incident));
     steps.push(format!(
         "Taken: `claviger incidents ack {id}`. Meant to be so: `claviger incidents feedback {id} --benign`.",
         id = incident.id
@@ -27,18 +22,39 @@ pub fn runbook(incident: &Incident) -> Vec<String> {
     steps
 }
 
+/// Who acts and what they do, and what would have kept it quiet: a sentence each, one at least.
+#[must_use]
+pub fn advice(incident: &Incident) -> Vec<String> {
+    let mut steps = vec![match incident.cause {
+        Some(cause) => format!("Who acts: the {}. What to do: {}.", cause.owner().name(), cause.remedy()),
+        None => first_step(incident).to_owned(),
+    }];
+    if let Some(claim) = incident.weightiest().filter(|claim| !claim.quiet.is_empty()) {
+        steps.push(format!("What would have kept it quiet: {}.", claim.quiet.trim().trim_end_matches('.')));
+    }
+    steps
+}
+
+/// The newest requests behind it.
+#[must_use]
+pub fn requests_of(incident: &Incident) -> String {
+    format!("select * from events where {} order by event_at desc limit 50", subject_clause(incident))
+}
+
 /// The question whose answer is 0 once the trouble is over.
 #[must_use]
 pub fn done_when(incident: &Incident) -> String {
-    let subject = match &incident.group.subject {
-        Subject::Cause(cause) => cause_clause(*cause, &incident.group.tenant),
-        Subject::Entity(kind, name) => format!("{} = {} and cause is not null", column(*kind), quoted(name)),
+    let fails = match &incident.group.subject {
+        Subject::Cause(_) => "",
+        Subject::Entity(..) => " and cause is not null",
     };
-    format!("select count(*) from events where {subject} and event_at > now() - interval '15 minutes'")
+    let subject = subject_clause(incident);
+    format!("select count(*) from events where {subject}{fails} and event_at > now() - interval '15 minutes'")
 }
 
 fn first_step(incident: &Incident) -> &'static str {
-    match incident.group.family {
+    // What began as unusual volume may have turned out to be theft.
+    match if incident.is_probable_theft() { Family::Theft } else { incident.group.family } {
         Family::Theft => "Ask the key's owner whether it is theirs; if not, revoke the key and issue a new one.",
         Family::Guessing => "Block the source at the gateway or limit its rate; revoke every key that it found.",
         Family::Probing => "Check what was served to the prober; block it, and close what should not have answered.",
@@ -53,13 +69,18 @@ fn first_step(incident: &Incident) -> &'static str {
 
 /// The command that shows the requests behind it.
 fn look_up(incident: &Incident) -> String {
-    let (subject, place) = match &incident.group.subject {
-        Subject::Cause(cause) => (cause_clause(*cause, &incident.group.tenant), "cause"),
-        Subject::Entity(kind, name) => (format!("{} = {}", column(*kind), quoted(name)), kind.name()),
+    let place = match &incident.group.subject {
+        Subject::Cause(_) => "cause",
+        Subject::Entity(kind, _) => kind.name(),
     };
-    format!(
-        "Its requests by {place}: `claviger query --lake DIR \"select * from events where {subject} order by event_at desc limit 50\"`."
-    )
+    format!("Its requests by {place}: `claviger query --lake DIR \"{}\"`.", requests_of(incident))
+}
+
+fn subject_clause(incident: &Incident) -> String {
+    match &incident.group.subject {
+        Subject::Cause(cause) => cause_clause(*cause, &incident.group.tenant),
+        Subject::Entity(kind, name) => format!("{} = {}", column(*kind), quoted(name)),
+    }
 }
 
 fn cause_clause(cause: RootCause, tenant: &str) -> String {

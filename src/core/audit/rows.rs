@@ -48,7 +48,7 @@ pub fn meaning_of_audit_column(name: &str) -> &'static str {
         "outcome" => {
             "how it ended: done, refused, wrong, failed or left; begun stands before what changes something, and is followed by how it ended"
         }
-        "rows" => "rows that were answered",
+        "rows" => "rows of those tables that the answer was made of",
         "bytes" => "bytes that were answered",
         "took_us" => "from the request to the end of its answer, microseconds",
         _ => "",

@@ -54,3 +54,24 @@ fn texts_are_cut_at_a_character() {
     let long = access("", &"é".repeat(5_000)).bounded();
     assert_eq!(long.who.chars().count(), Access::TEXT_CHARS_MAX);
 }
+
+#[test]
+fn a_statement_is_on_record_without_the_key_that_was_pasted_into_it() {
+    let asked = "select count(*) from events where mask = 'sk_live_51Hq9KcanaryZx81TqPw'";
+    let kept = statement(asked);
+    assert!(
+        kept.starts_with("select count(*) from events where mask = 'sk_live_…") && !kept.contains("canary"),
+        "{kept}"
+    );
+    let plain = "select cause, count(*) from events where tenant_id = $1 group by 1";
+    assert_eq!(statement(plain), plain);
+    assert!(statement(&"é".repeat(10_000)).chars().count() <= Access::TEXT_CHARS_MAX);
+}
+
+#[test]
+fn what_a_caller_does_is_in_the_chain_of_its_tenant() {
+    let caller = Caller { tenants: TenantScope::One("acme".to_owned()), ..Caller::local() };
+    let access = Access::by(&caller, Action::Query, "select 1".to_owned());
+    assert_eq!((access.tenant.as_str(), access.who.as_str(), access.proof), ("acme", "local", "loopback"));
+    assert_eq!(Access::by(&Caller::local(), Action::Query, String::new()).tenant, "");
+}

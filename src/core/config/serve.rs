@@ -15,6 +15,11 @@ pub struct Serve {
     pub tls_key: String,
     pub insecure_behind_proxy: bool,
     pub require_authentication: bool,
+    /// Whoever reaches the port may read `/metrics`.
+    pub public_metrics: bool,
+    /// Where PostgreSQL clients connect; `None` for nowhere.
+    #[serde(with = "optional_address")]
+    pub postgres_address: Option<SocketAddr>,
     pub oidc: OidcSection,
     pub limits: ServeLimits,
 }
@@ -74,6 +79,13 @@ impl Serve {
                  `serve.insecure_behind_proxy` that a proxy before it speaks TLS",
             );
         }
+        let is_reachable = |address: SocketAddr| !address.ip().to_canonical().is_loopback();
+        if self.postgres_address.is_some_and(is_reachable) && !self.encrypts() {
+            return wrong(
+                "serve.postgres_address",
+                "is one that others can reach, and passwords are tokens: set `serve.tls_certificate` and `serve.tls_key`",
+            );
+        }
         self.oidc.rules()?;
         let limits = &self.limits;
         for (key, rate) in
@@ -100,6 +112,25 @@ impl Serve {
     }
 }
 
+/// An address, or an empty text for none.
+mod optional_address {
+    use std::net::SocketAddr;
+
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| de::Error::custom("an address is like 127.0.0.1:5432, or empty for none"))
+    }
+
+    pub(super) fn serialize<S: Serializer>(address: &Option<SocketAddr>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&address.map(|address| address.to_string()).unwrap_or_default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::config::Config;
@@ -117,6 +148,21 @@ mod tests {
         assert!(parsed("address = '0.0.0.0:7070'\ninsecure_behind_proxy = true").is_ok());
         assert!(parsed("address = '[::]:7070'\ntls_certificate = 'c.pem'\ntls_key = 'k.pem'").is_ok());
         assert!(parsed("tls_certificate = 'c.pem'").unwrap_err().contains("tls_key"));
+    }
+
+    #[test]
+    fn the_postgresql_port_is_closed_unless_it_is_named_and_needs_tls_where_others_reach_it() {
+        let tls = "tls_certificate = 'c.pem'\ntls_key = 'k.pem'";
+        assert_eq!(parsed("").unwrap().serve.postgres_address, None);
+        let named = parsed("postgres_address = '127.0.0.1:5432'").unwrap();
+        assert_eq!(named.serve.postgres_address, Some("127.0.0.1:5432".parse().unwrap()));
+        assert!(parsed("postgres_address = '5432'").unwrap_err().contains("127.0.0.1:5432"));
+        assert!(parsed("postgres_address = '0.0.0.0:5432'").unwrap_err().contains("postgres_address"));
+        let behind_proxy = "postgres_address = '0.0.0.0:5432'\ninsecure_behind_proxy = true";
+        assert!(parsed(behind_proxy).is_err(), "a proxy for HTTP does not carry it");
+        assert!(parsed(&format!("postgres_address = '0.0.0.0:5432'\n{tls}")).is_ok());
+        let shown = toml::to_string(&parsed("").unwrap()).unwrap();
+        assert!(shown.contains("postgres_address = \"\""), "{shown}");
     }
 
     #[test]

@@ -125,7 +125,7 @@ fn claim(minute: &Minute, context: &Context<'_>, from: Place, to: Place, hours: 
         cause: None,
         drivers,
         summary: format!(
-            "{} was used {distance:.0} km apart within {:.0} minutes: two people, or a tunnel that no list names",
+            "{} was used {distance:.0} km apart within {:.0} min: two people, or a tunnel that no list names",
             minute.entity,
             hours * 60.0
         ),

@@ -146,8 +146,9 @@ fn claim(minute: &Minute, context: &Context<'_>, span: &Span, severity: Severity
             .chain(named(Distinct::Agent, "agent").take(2))
             .collect(),
         summary: format!(
-            "{} was used from {networks} networks within {minutes} minutes; it usually comes from {usual:.1}",
-            minute.entity
+            "{} was used from {networks} networks within {minutes} min; it usually comes from {}",
+            minute.entity,
+            (usual * 10.0).round() / 10.0
         ),
         quiet: format!("fewer than {:.0} networks at a time", (2.0 * usual).max(3.0)),
     }

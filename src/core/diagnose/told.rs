@@ -394,13 +394,14 @@ fn because(reason: &str) -> String {
     if reason.is_empty() { String::new() } else { format!(" ({reason})") }
 }
 
-/// An instant in a sentence: seconds, and the date where it is not the one of `reference`. UTC.
+/// An instant in a sentence: seconds, and the date where it is not the one of `reference`. It names its zone, since it is
+/// read beside clocks of other zones.
 pub(super) fn clock(at: i64, reference: i64) -> String {
     let second = at - at.rem_euclid(1_000_000);
     let text = time::format(second);
     match text.split_once('T') {
-        Some((date, clock)) if date == time::date(reference) => clock.trim_end_matches('Z').to_owned(),
-        Some((date, clock)) => format!("{} on {date}", clock.trim_end_matches('Z')),
+        Some((date, clock)) if date == time::date(reference) => format!("{} UTC", clock.trim_end_matches('Z')),
+        Some((date, clock)) => format!("{} UTC on {date}", clock.trim_end_matches('Z')),
         None => text,
     }
 }
@@ -443,7 +444,7 @@ mod tests {
     #[test]
     fn a_time_of_another_day_bears_its_date() {
         let noon = time::rfc3339("2026-11-24T12:00:00Z").unwrap();
-        assert_eq!(clock(noon - 3_600_000_001, noon), "10:59:59");
-        assert_eq!(clock(noon - 86_400_000_000, noon), "12:00:00 on 2026-11-23");
+        assert_eq!(clock(noon - 3_600_000_001, noon), "10:59:59 UTC");
+        assert_eq!(clock(noon - 86_400_000_000, noon), "12:00:00 UTC on 2026-11-23");
     }
 }

@@ -80,16 +80,15 @@ pub(super) async fn read(
     siblings: Vec<SiblingRow>,
 ) -> Result<TablesAnswer, QueryError> {
     let asked = Asked { queries, tenants, kind, id, buckets };
-    let route = "nullif(concat_ws(' ', cast(method as varchar), cast(route as varchar)), '')";
-    let (routes, networks) = futures::try_join!(asked.used(route), asked.used("client_network"))?;
-    let (agents, causes) = futures::try_join!(asked.used("user_agent"), asked.used("cause"))?;
+    let (used, requests) = futures::try_join!(asked.used(), asked.newest())?;
+    let [routes, networks, agents, causes] = used;
     Ok(TablesAnswer {
         routes: routes.into_iter().map(RouteRow::from).collect(),
         networks: networks.into_iter().map(NetworkRow::from).collect(),
         agents: agents.into_iter().map(AgentRow::from).collect(),
         causes: causes.into_iter().filter(|used| used.value.is_some()).map(CauseRow::from).collect(),
         siblings,
-        requests: asked.newest().await?,
+        requests,
     })
 }
 
@@ -110,25 +109,40 @@ impl Asked<'_> {
         [text("id", self.id), at("from", self.buckets.begins_us()), at("to", self.buckets.ends_us())]
     }
 
-    /// The values of an expression that came most often.
-    async fn used(&self, value: &str) -> Result<Vec<Used>, QueryError> {
+    /// The routes, networks, agents and causes that came most often, each from one look at the rows.
+    async fn used(&self) -> Result<[Vec<Used>; 4], QueryError> {
         let sql = format!(
-            "select {value} as value, count(*) as requests, sum(case when cause is null then 0 else 1 end) as refused, \
-             min(event_at) as first_at, max(event_at) as last_at from events where {} \
-             group by 1 order by requests desc limit {VALUES_MAX}",
+            "select dimension, value, requests, refused, first_at, last_at from ( \
+                 select *, row_number() over (partition by dimension order by requests desc) as place from ( \
+                     select case when grouping(route) = 0 then 0 when grouping(network) = 0 then 1 \
+                                 when grouping(agent) = 0 then 2 else 3 end as dimension, \
+                            coalesce(route, network, agent, cause) as value, \
+                            count(*) as requests, count(failed) as refused, \
+                            min(event_at) as first_at, max(event_at) as last_at \
+                     from (select nullif(concat_ws(' ', cast(method as varchar), cast(route as varchar)), '') as route, \
+                                  cast(client_network as varchar) as network, cast(user_agent as varchar) as agent, \
+                                  cast(cause as varchar) as cause, cast(cause as varchar) as failed, event_at \
+                           from events where {}) as own \
+                     group by grouping sets ((route), (network), (agent), (cause))) as counted) as placed \
+             where place <= {VALUES_MAX} order by requests desc",
             self.rule()
         );
-        let mut found = Vec::new();
+        let mut found: [Vec<Used>; 4] = Default::default();
         for batch in rows(self.queries, &sql, &self.parameters(), self.tenants).await? {
             let (value, requests, refused) = (batch.texts("value")?, batch.longs("requests")?, batch.longs("refused")?);
             let (first, last) = (batch.longs("first_at")?, batch.longs("last_at")?);
-            found.extend((0..batch.len()).map(|row| Used {
-                value: some(value.get(row)),
-                requests: requests.count(row),
-                refused: refused.count(row),
-                first_us: first.get(row).unwrap_or(0),
-                last_us: last.get(row).unwrap_or(0),
-            }));
+            let dimension = batch.longs("dimension")?;
+            for row in 0..batch.len() {
+                let of = dimension.get(row).and_then(|dimension| usize::try_from(dimension).ok());
+                let Some(list) = of.and_then(|of| found.get_mut(of)) else { continue };
+                list.push(Used {
+                    value: some(value.get(row)),
+                    requests: requests.count(row),
+                    refused: refused.count(row),
+                    first_us: first.get(row).unwrap_or(0),
+                    last_us: last.get(row).unwrap_or(0),
+                });
+            }
         }
         Ok(found)
     }

@@ -3,7 +3,7 @@
 //! For who sees one tenant: other tenants do not stand among the affected, and where notices go is not its business.
 
 use claviger_core::access::TenantScope;
-use claviger_core::alert::{Claim, Happening, Incident, IncidentEvent, done_when, runbook};
+use claviger_core::alert::{Claim, Happening, Incident, IncidentEvent, advice, done_when, requests_of};
 use claviger_core::time;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -26,6 +26,8 @@ pub(super) struct IncidentPage {
     affected: AffectedAnswer,
     /// What to do, step by step.
     runbook: Vec<String>,
+    /// The question that shows its newest requests.
+    requests: String,
     done_when: DoneWhenAnswer,
     history: Vec<HistoryAnswer>,
     deliveries: Vec<DeliveryAnswer>,
@@ -97,7 +99,8 @@ pub(super) async fn page(
         explanation: incident.weightiest().filter(own).map(explanation),
         evidence: incident.evidence.values().filter(own).map(FindingAnswer::of).collect(),
         affected: affected(incident, tenants),
-        runbook: runbook(incident),
+        runbook: advice(incident),
+        requests: requests_of(incident),
         done_when: DoneWhenAnswer { sql: done_when(incident), expected: 0 },
         history: history(&events),
         deliveries: if *tenants == TenantScope::All { deliveries(&events) } else { Vec::new() },

@@ -33,7 +33,10 @@ pub(in crate::serve) struct IncidentSummary {
     entity: EntityAnswer,
     /// Null for an incident of several tenants, or of none.
     tenant: Option<String>,
+    /// When it was opened.
     since: String,
+    /// Where the time begins that its findings judged: midnight, for what is counted by days.
+    judged_from: String,
     last_at: String,
     /// Requests that were refused, or should have been; null until they are counted.
     failures: Option<u64>,
@@ -131,6 +134,7 @@ pub(super) fn summary(incident: &Incident, counts: Option<Counts>, now_us: i64) 
         entity: entity(incident),
         tenant: said(&incident.group.tenant),
         since: time::format(incident.opened_at_us),
+        judged_from: time::format(incident.judged_from_us),
         last_at: time::format(incident.last_seen_us),
         failures: counts.map(|counts| counts.failures),
         keys: counts.map(|counts| counts.keys),

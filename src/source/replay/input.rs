@@ -94,7 +94,8 @@ impl Input {
         })
     }
 
-    /// The number line that this input's lines are on.
+    /// The number line that this input's lines are on. Its topic tells files of one name in several folders apart, in the
+    /// lake's rows as well.
     pub(super) fn stream(&mut self) -> Result<Stream, ReplayError> {
         let first_line = if self.remembers {
             self.fill(FIRST_LINE_BYTES)?;
@@ -105,7 +106,7 @@ impl Input {
         } else {
             uuid::Uuid::new_v4().simple().to_string()
         };
-        Ok(Stream::new(format!("file-{first_line}"), self.name.as_str(), 0))
+        Ok(Stream::new(Stream::FILES, format!("{}#{first_line}", self.name), 0))
     }
 
     /// Passes over `count` lines; returns how many there were.

@@ -98,7 +98,7 @@ impl House {
     pub(super) fn door_with(&self, serve: Serve) -> Door {
         let serve = Serve { address: "127.0.0.1:0".parse().unwrap(), ..serve };
         let server = Server::start(self.entrance(&serve), self.health(), self.metrics()).unwrap();
-        server.open(runtime().block_on(self.api()));
+        server.open(runtime().block_on(self.api())).unwrap();
         Door { server }
     }
 
@@ -112,7 +112,7 @@ impl House {
         let recording = runtime.spawn(task.run());
         let serve = Serve { address: "127.0.0.1:0".parse().unwrap(), require_authentication: true, ..Serve::default() };
         let server = Server::start(self.entrance(&serve), self.health(), self.metrics()).unwrap();
-        server.open(Api { audit: Some(log.clone()), ..runtime.block_on(self.api()) });
+        server.open(Api { audit: Some(log.clone()), ..runtime.block_on(self.api()) }).unwrap();
         visit(&Door { server });
         runtime.block_on(async {
             log.finish().await;

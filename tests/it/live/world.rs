@@ -129,7 +129,7 @@ fn serve(runtime: &Runtime, lake: &Lake, refresher: &Refresher, streams: Streams
     drop(runtime.spawn(follow(Arc::clone(&board), shown)));
     let (reports, pepper) = (Reports::load(None).unwrap(), Pepper::new(&[7; 32]).unwrap());
     let rooms = Api::over(lake, &queries, reports, pepper, refresher.subscribe());
-    server.open(Api { overviews: Overviews::live(queries, board), streams, ..rooms });
+    server.open(Api { overviews: Overviews::live(queries, board), streams, ..rooms }).unwrap();
     (server, shows)
 }
 

@@ -13,6 +13,10 @@ import { openExports } from './exports.js'
 
 const FILTERS = /** @type {[string, string][]} */ ([['who', 'Who'], ['key', 'Key'], ['tenant', 'Tenant'], ['action', 'Action'], ['from', 'From'], ['to', 'To']])
 const ROWS_MAX = 1000
+/** What a browser asks to open any page: it would bury what people did. */
+const OPENING = ['session', 'catalog', 'live', 'openapi.json'].map((name) => `GET /v1/${name}`)
+/** Whether the opening of pages is left out: until somebody asks for it, or for one kind of act. */
+const isBrief = () => param('opened') !== 'shown' && !param('action') && !param('key')
 
 /** @returns {import('../shapes').Page} */
 export function open() {
@@ -28,6 +32,8 @@ export function open() {
     if (!wrong) patch(values)
   } }, FILTERS.map(([name, label]) => h('div', { class: 'field' }, h('label', { for: `f-${name}` }, label), h('input', { id: `f-${name}`, name, value: param(name) ?? '', placeholder: name === 'from' ? '-7d' : name === 'to' ? 'now' : 'any', autocomplete: 'off', spellcheck: 'false' }))),
   h('button', { type: 'submit', class: 'primary' }, 'Show'))
+  const opened = h('p', { class: 'hint' })
+  const turn = (/** @type {string | null} */ to, /** @type {string} */ label) => h('button', { type: 'button', class: 'link', onclick: () => patch({ opened: to }) }, label)
   const span = () => resolve({ from: param('from') ?? '-7d', to: param('to') }, Date.now())
 
   const list = panel({
@@ -42,6 +48,7 @@ export function open() {
     show: ({ names, answer }, body) => {
       const rows = objects(answer)
       say(heading, sentence(rows.length, answer.cut))
+      fill(opened, isBrief() ? ['Without the opening of pages by browsers. ', turn('shown', 'Show it too')] : param('opened') ? ['With the opening of pages by browsers. ', turn(null, 'Leave it out')] : null)
       if (rows.length === 0) return fill(body, empty(`No record${param('who') ? ` of ${param('who')}` : ''} in this period.`))
       fill(body, table({ caption: 'Audit records', columns: columns(names), rows }))
     },
@@ -72,14 +79,14 @@ export function open() {
   function sentence(rows, cut) {
     const filters = FILTERS.filter(([name]) => param(name) && name !== 'from' && name !== 'to').map(([name]) => `${name} ${param(name)}`)
     const { from, to, live } = span()
-    return `${cut || rows >= ROWS_MAX ? `More than ${full(rows)}` : full(rows)} ${rows === 1 ? 'record' : 'records'}${filters.length > 0 ? ` of ${filters.join(', ')}` : ''}, ${record(from)} to ${live ? 'now' : record(to)} UTC.`
+    return `${cut || rows >= ROWS_MAX ? `More than ${full(rows)}` : full(rows)} ${rows === 1 ? 'record' : 'records'}${filters.length > 0 ? ` of ${filters.join(', ')}` : ''} from ${record(from).slice(0, 16)} UTC to ${live ? 'now' : `${record(to).slice(0, 16)} UTC`}.`
   }
 
   list.reload()
   proof.reload()
   return {
     title: 'Audit',
-    root: h('div', { class: 'page audit' }, broken, heading, chain, proof.root, form, problem, h('div', { class: 'row' }, h('button', { type: 'button', onclick: exportDialog }, 'Export…')), list.root),
+    root: h('div', { class: 'page audit' }, broken, heading, chain, proof.root, form, problem, h('div', { class: 'row' }, h('button', { type: 'button', onclick: exportDialog }, 'Export…')), opened, list.root),
     refresh() {
       for (const input of form.querySelectorAll('input')) input.value = param(input.name) ?? ''
       list.reload()
@@ -127,6 +134,8 @@ function question(names, from, to) {
   const column = (/** @type {string[]} */ list) => list.find((name) => names.includes(name))
   const time = column(['at', 'event_at', 'asked_at', 'time']) ?? names[0]
   const where = [`${time} >= timestamp '${iso(from)}'`, `${time} < timestamp '${iso(to)}'`]
+  // Some of these addresses carry parameters.
+  if (isBrief() && names.includes('what')) for (const what of OPENING) where.push(`not starts_with(what, '${what}')`)
   const filters = /** @type {[string, string | undefined][]} */ ([['who', column(['actor', 'who', 'caller', 'name'])], ['key', column(['key_id', 'key', 'what', 'object'])], ['tenant', column(['tenant_id', 'tenant'])], ['action', column(['action', 'what', 'operation'])]])
   for (const [name, key] of filters) {
     const value = param(name)

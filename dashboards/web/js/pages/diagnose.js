@@ -58,6 +58,7 @@ export function open() {
     abort = new AbortController()
     const { signal } = abort
     asked = JSON.stringify([kind, id, param('at')])
+    answer.setAttribute('aria-busy', 'true')
     fill(answer, h('ol', { class: 'steps waiting', 'aria-hidden': 'true' }, STEPS.map((name) => h('li', null, name))))
     try {
       const at = param('at')
@@ -73,6 +74,8 @@ export function open() {
     } catch (error) {
       if (isAbort(error)) return
       failed(kind, id, error)
+    } finally {
+      if (!signal.aborted) answer.removeAttribute('aria-busy')
     }
   }
 
@@ -163,7 +166,7 @@ export function open() {
     const button = h('button', { type: 'button' }, 'Copy for ticket')
     button.addEventListener('click', () => copy(asTicket(found), button))
     const list = (/** @type {string} */ name, /** @type {string[] | undefined} */ values) => (values && values.length > 0 ? h('p', { class: 'needs' }, `${name}: `, values.map((value, index) => [index > 0 ? ', ' : '', h('code', null, hostile(value))])) : null)
-    return h('section', { class: 'fix', 'aria-label': 'Fix' }, h('p', null, h('b', null, 'Fix'), ' ', remedy.owner ? h('span', { class: 'owner' }, `${capital(remedy.owner)}: `) : null, withCode(capital(remedy.action))), list('Scopes', remedy.scopes), list('Settings', remedy.settings), h('div', { class: 'row' }, button))
+    return h('section', { class: 'fix', 'aria-label': 'Fix' }, h('p', null, h('b', null, 'Fix'), ' ', remedy.owner ? h('span', { class: 'owner' }, `${capital(remedy.owner)}: `) : null, withCode(`${capital(remedy.action).replace(/\.$/, '')}.`)), list('Scopes', remedy.scopes), list('Settings', remedy.settings), h('div', { class: 'row' }, button))
   }
 
   /** @param {Diagnosis} found */
@@ -176,14 +179,16 @@ export function open() {
   function timeline(found) {
     const { timeline: line, subject } = found
     if (!line || line.buckets.length === 0) return null
+    // The time after a request is still to come where it was made just now.
+    const past = line.buckets.filter((bucket) => Date.parse(bucket) <= Date.now()).length
     const picture = {
-      name: `Timeline of ${subject.kind} ${subject.label || subject.id}`, states: line.states,
-      data: { bucket_s: line.bucket_s, buckets: line.buckets, requests: line.requests, series: [{ class: found.verdict?.class ?? 'none', counts: line.failures }] },
+      name: `${capital(subject.kind)} ${subject.kind === 'request' ? 'and its key' : subject.label || subject.id}`, states: line.states,
+      data: { bucket_s: line.bucket_s, buckets: line.buckets.slice(0, past), requests: line.requests.slice(0, past), series: [{ class: found.verdict?.class ?? 'none', counts: line.failures.slice(0, past) }] },
     }
     const slot = h('div', { class: 'slot-lanes' })
     void pictures.then(({ figure, lanes }) => {
       if (shown !== found) return
-      chart = figure(lanes(picture), { size: 'lanes three' })
+      chart = figure(lanes(picture))
       slot.replaceChildren(chart.root)
     })
     return h('section', { class: 'panel', 'aria-labelledby': 'timeline' }, h('header', null, h('h2', { id: 'timeline' }, 'Timeline')), slot)
@@ -228,12 +233,11 @@ export function open() {
     if (!shown) return
     try {
       const bytes = await (await ask('/v1/bundle', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ kind: shown.subject.kind, id: shown.subject.id, at: shown.at }), accept: '*/*' })).blob()
-      save(bytes, `claviger-bundle-${shown.subject.id.slice(0, 24)}`)
+      save(bytes, `claviger-bundle-${shown.subject.id.replace(/[^\w.-]/g, '_').slice(0, 24)}.tar`)
+      tell('Support bundle downloaded.')
     } catch (error) {
       if (!(error instanceof Failure)) throw error
-      if (error.kind !== 'missing') return tell(failureText('the bundle', error))
-      // The service has no bundles over HTTP: what is on screen is the bundle, with the key masked as it came.
-      save(new Blob([JSON.stringify(shown, null, 2)], { type: 'application/json' }), `claviger-bundle-${shown.subject.id.slice(0, 24)}.json`)
+      tell(failureText('the bundle', error))
     }
   }
 
@@ -268,7 +272,7 @@ export function open() {
 }
 
 /** @param {string} version */
-const shortVersion = (version) => (version.length > 16 ? `${version.slice(0, 12)}…` : version)
+const shortVersion = (version) => /-([0-9a-f]{8})$/.exec(version)?.[1] ?? (version.length > 16 ? `${version.slice(0, 12)}…` : version)
 
 /** @param {string} name @param {unknown} value */
 function valueOf(name, value) {

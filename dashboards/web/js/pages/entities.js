@@ -14,6 +14,9 @@ import { columnsOf, columnOf, objects, table } from '../table.js'
 
 const KINDS = /** @type {[string, string][]} */ ([['key', 'Key'], ['principal', 'User'], ['tenant', 'Tenant'], ['network', 'Network'], ['route', 'Route']])
 
+/** The remedy stands on the key's own page, and in the report. */
+const LEFT_OUT = ['remedy', 'environment']
+
 /** @returns {import('../shapes').Page} */
 export function open() {
   const kind = h('select', { id: 'kind', name: 'kind' }, KINDS.map(([value, label]) => h('option', { value }, label)))
@@ -50,9 +53,10 @@ export function open() {
       const rows = objects(answer)
       if (rows.length === 0) return body.replaceChildren(empty('No key failed in this range.'))
       const known = answer.columns.map(columnOf)
-      const columns = (known.length > 0 ? known : columnsOf(rows)).map((column) => {
+      const columns = (known.length > 0 ? known : columnsOf(rows)).filter((column) => !LEFT_OUT.includes(column.key)).map((column) => {
         const found = { key_id: 'key', key: 'key', principal_id: 'principal', owner: 'principal', principal: 'principal', tenant_id: 'tenant', tenant: 'tenant' }[column.key]
         if (found) return { ...column, show: (/** @type {any} */ value) => (value ? h('a', { href: entityHref(found, value) }, found === 'key' ? shortId(value) : hostile(value)) : '–') }
+        if (column.key === 'mask') return { ...column, show: (/** @type {any} */ value) => (value ? h('span', { class: 'mono whole' }, hostile(value)) : '–') }
         if (['cause', 'main_cause'].includes(column.key)) return { ...column, show: (/** @type {any} */ value) => (value ? causeTag(value) : '–') }
         return column
       })

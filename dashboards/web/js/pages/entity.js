@@ -2,12 +2,12 @@
 // on one time axis, then tables; one table at a time, chosen in the address.
 
 import { diagnoseHref, entityHref, go, href, param, parts, patch } from '../address.js'
-import { Failure, get } from '../api.js'
+import { get } from '../api.js'
 import { causeTag } from '../catalog.js'
 import { capital, fill, h, hostile, id as shortId, say } from '../dom.js'
 import { counted, duration, full } from '../numbers.js'
-import { sum } from '../overview.js'
-import { empty, panel } from '../panel.js'
+import { refusals, sum } from '../overview.js'
+import { empty, failureText, panel } from '../panel.js'
 import { iso } from '../range.js'
 import * as rangebar from '../rangebar.js'
 import { line, ranked } from '../severity.js'
@@ -37,7 +37,7 @@ export function open() {
   let shown = null
   const tabs = h('div', { class: 'segments', role: 'group', 'aria-label': 'Tables' })
   const tabBody = h('div')
-  const what = h('div', { class: 'what-if' })
+  const what = h('section', { class: 'panel what-if', 'aria-label': 'What would break' })
 
   const page = panel({
     what: `this ${KINDS[kind]?.toLowerCase() ?? kind}`, size: 'chart',
@@ -65,8 +65,11 @@ export function open() {
     fill(lead, leadOf(found))
     fill(alerts, ranked(found.incidents.filter((incident) => incident.status !== 'resolved')).slice(0, 3).map(line))
     const picture = pictures.lanes({ data: found, states: found.states, findings: found.findings, name: `${KINDS[kind] ?? kind} ${found.label || found.id}` })
-    if (!chart) chart = pictures.figure(picture, { size: found.findings.length > 0 ? 'lanes' : 'lanes three', onSelect: (from, to) => patch({ from: iso(from), to: iso(to) }) })
-    else chart.update(picture)
+    if (chart && chart.size === picture.size) chart.update(picture)
+    else {
+      chart?.dispose()
+      chart = pictures.figure(picture, { onSelect: (from, to) => patch({ from: iso(from), to: iso(to) }) })
+    }
     const requests = sum(found.requests)
     fill(body, requests === 0 && found.states.length === 0 ? empty(found.known ? `0 requests in this range. ${neverUsed(found)}` : 'In no snapshot, and no request in this range.') : chart.root,
       factsOf(found), tabs, tabBody)
@@ -91,15 +94,17 @@ export function open() {
   }
 
   /** @param {import('../shapes').Row} row */
-  const isNew = (row) => Boolean(row.new) || (typeof row.first_at === 'string' && Date.parse(row.first_at) > Date.now() - NEW_MS)
+  const isNew = (row) => typeof row.first_at === 'string' && Date.parse(row.first_at) > Date.now() - NEW_MS
 
   /** @param {string} name_ @param {import('../shapes').Row[]} rows */
   function tableOf(name_, rows) {
+    // Where everything is new, the word tells nothing apart.
+    const marked = rows.some((row) => !isNew(row))
     const links = /** @type {Record<string, string>} */ ({ network: 'network', client_network: 'network', route: 'route', key_id: 'key', key: 'key', principal_id: 'principal', tenant_id: 'tenant', tenant: 'tenant' })
-    const columns = columnsOf(rows).filter((column) => column.key !== 'new').map((column) => {
+    const columns = columnsOf(rows).map((column) => {
       if (column.key === 'cause') return { ...column, show: (/** @type {any} */ value) => (value ? causeTag(value) : '–') }
       if (column.key === 'request_id') return { ...column, show: (/** @type {any} */ value) => (value ? h('a', { href: diagnoseHref('request', value) }, shortId(value, 22)) : '–') }
-      if (links[column.key]) return { ...column, show: (/** @type {any} */ value, /** @type {any} */ row) => (value ? [h('a', { href: entityHref(links[column.key], value) }, ['key', 'network'].includes(links[column.key]) ? shortId(value, 40) : hostile(value)), column.key === Object.keys(row)[0] && isNew(row) ? h('span', { class: 'new' }, ' new') : null] : '–') }
+      if (links[column.key]) return { ...column, show: (/** @type {any} */ value, /** @type {any} */ row) => (value ? [h('a', { href: entityHref(links[column.key], value) }, ['key', 'network'].includes(links[column.key]) ? shortId(value, 40) : hostile(value)), marked && column.key === Object.keys(row)[0] && isNew(row) ? h('span', { class: 'new' }, ' new') : null] : '–') }
       return column
     })
     return table({ caption: `${capital(name_)} of ${name}`, columns, rows })
@@ -107,14 +112,11 @@ export function open() {
 
   async function whatIf() {
     if (!WHAT_IF[kind]) return
-    fill(what, h('p', { class: 'hint' }, 'Reading the traffic of the last days…'))
+    fill(what, h('h2', null, 'What would break'), h('p', { class: 'hint' }, 'Reading the traffic of the last week…'))
     try {
-      const found = /** @type {any} */ (await get(href('/v1/what-if', { [WHAT_IF[kind][1]]: name })))
-      const flows = /** @type {any[]} */ (found?.flows ?? found?.callers ?? (Array.isArray(found) ? found : []))
-      fill(what, flows.length === 0 ? empty('Nothing would break: no caller used it in the last days.') : [h('p', null, `${counted(flows.length, 'caller')} would break.`), table({ caption: 'Who would break', columns: columnsOf(flows), rows: flows })])
+      fill(what, h('h2', null, 'What would break'), impactOf(await get(href('/v1/what-if', { [WHAT_IF[kind][1]]: name }))))
     } catch (error) {
-      const missing = error instanceof Failure && error.kind === 'missing'
-      fill(what, h('p', { class: 'hint' }, missing ? ['Ask on the command line: ', h('code', null, `claviger what-if --${WHAT_IF[kind][1].replaceAll('_', '-')} ${name}`)] : error instanceof Failure ? `${error.title} ${error.hint}` : 'The answer cannot be read.'))
+      fill(what, h('h2', null, 'What would break'), h('p', { class: 'failure', role: 'alert' }, failureText('who would break', error)))
     }
   }
 
@@ -144,6 +146,19 @@ export function open() {
 
 let lastRange = ''
 
+/** Who would break, by the traffic of the last week: the sentence, then callers and routes. @param {import('../shapes').Impact} impact */
+function impactOf(impact) {
+  const shares = (/** @type {string} */ label, /** @type {import('../shapes').Share[]} */ rows) => (rows.length === 0 ? null : table({
+    caption: label, rows: rows.slice(0, 20),
+    columns: [{ key: 'name', label: label.replace(/s$/, '') }, { key: 'requests_per_day', label: 'Requests', unit: 'a day', numeric: true }, { key: 'last_at', label: 'Last', type: 'timestamp' }],
+  }))
+  return [
+    h('p', null, hostile(impact.sentence)),
+    h('p', { class: 'hint' }, `From what was served from ${when(impact.from)} to ${when(impact.to)}. Nothing was changed.${impact.refused_already_per_day > 0 ? ` Refused already: ${full(impact.refused_already_per_day)} a day.` : ''}`),
+    shares('Callers', impact.callers), shares('Routes', impact.routes),
+  ]
+}
+
 /** @param {Entity} found */
 const neverUsed = (found) => (found.facts.last_used_at || found.facts.last_at ? '' : 'Known, never used.')
 
@@ -156,9 +171,11 @@ function sentence(found) {
   if (!found.known && ['key', 'principal', 'tenant'].includes(found.kind)) return `${kind} ${label}: in no snapshot; seen ${full(count)} times.`
   const status = found.facts.status ? `${found.facts.status}` : null
   const created = found.facts.created_at ? `${duration(Date.now() - Date.parse(String(found.facts.created_at))).replace(/ \d+ h$/, '')} old` : null
-  const networks = found.tables.networks?.length
-  const used = count > 0 ? `${counted(count, 'request')}${networks ? ` from ${counted(networks, 'network')}` : ''}` : found.known ? 'not used in this range' : null
-  return `${kind} ${label}: ${[status, created, used].filter(Boolean).join(', ')}.`
+  const networks = found.kind === 'network' ? 0 : found.tables.networks?.length ?? 0
+  const refused = refusals(found, 0, found.buckets.length)
+  const used = count === 0 ? 'not used in this range'
+    : `${counted(count, 'request')}${networks > 0 ? ` from ${counted(networks, 'network')}` : ''}, ${refused === 0 ? 'none refused' : `${full(refused)} refused`}`
+  return `${kind} ${label}: ${[[status, created].filter(Boolean).join(', '), used].filter(Boolean).join('; ')}.`
 }
 
 /** @param {Entity} found */

@@ -5,7 +5,7 @@ import { get } from '../api.js'
 import { causeTag } from '../catalog.js'
 import { capital, fill, h, hostile, id as shortId, say, withCode } from '../dom.js'
 import { explainPanel } from '../explain.js'
-import { complete, refusals } from '../overview.js'
+import { complete, refusals, sum } from '../overview.js'
 import { counted, full, odds, short } from '../numbers.js'
 import { empty, panel } from '../panel.js'
 import { onIncident } from '../pulse.js'
@@ -38,8 +38,7 @@ export function open() {
     load: (signal) => /** @type {Promise<IncidentPage>} */ (get(`/v1/incidents/${encodeURIComponent(name)}`, { signal })),
     show: (found, body) => display(found, body),
   })
-  /** When it was first told of: the window that a finding judged may have begun a day before. */
-  const onset = () => Date.parse(shown?.history.find((one) => one.what === 'opened')?.at ?? shown?.since ?? '')
+  const onset = () => Date.parse(shown?.since ?? '')
   const span = () => ({ from: onset() - HOUR, to: shown?.status === 'resolved' ? Date.parse(shown.last_at) + HOUR / 4 : Date.now(), tenant: shown?.tenant })
   const picture = panel({
     what: 'the requests around it', heading: 'Before and after', size: 'chart',
@@ -56,14 +55,19 @@ export function open() {
       perMinute = shown?.status === 'resolved' ? 0 : refusals(data, Math.max(0, done - minutes), done) / ((Math.min(minutes, done) * data.bucket_s) / 60 || 1)
       if (data.requests.every((count) => count === 0)) return fill(body, empty('No requests of it are stored for this time.'))
       chart?.dispose()
-      chart = pictures.figure(pictures.stack({
-        data, incidents: shown ? [shown] : [], what: `Refusals of ${shown?.entity.id ?? ''}`,
-        markers: data.states.map((state) => ({ at: state.at, kind: 'identity_change', title: `${state.field}: ${state.from ?? '–'} → ${state.to ?? '–'}` })),
-      }))
+      const name = shown?.entity.id ?? ''
+      // What was served says as much as what was refused where next to nothing was.
+      chart = pictures.figure(refusals(data, 0, data.buckets.length) * 20 < sum(data.requests) ? pictures.lanes({ data, states: data.states, findings: data.findings, name })
+        : pictures.stack({
+          data, incidents: shown ? [shown] : [], what: `Refusals of ${name}`,
+          markers: data.states.map((state) => ({ at: state.at, kind: 'identity_change', title: `${state.field}: ${state.from ?? '–'} → ${state.to ?? '–'}` })),
+        }))
       fill(body, chart.root)
     },
   })
-  const explain = explainPanel(() => ({ ...span(), from: onset() }))
+  /** What explains its own refusals; of one that is neither a tenant's nor of one cause, everybody's would be shown. */
+  const explain = explainPanel(() => ({ ...span(), from: onset(), cause: shown?.cause }))
+  const isExplained = () => Boolean(shown?.failures && (shown.tenant || shown.cause))
   explain.root.hidden = true
   picture.root.hidden = true
 
@@ -81,15 +85,15 @@ export function open() {
       h('p', { class: 'hit' }, hit(found)),
       h('div', { class: 'two' }, runbook(found), evidence(found)),
       picture.root,
-      h('div', { class: 'two' }, affected(found), explain.root),
-      h('div', { class: 'two' }, deliveries(found), history(found)))
+      h('div', { class: 'two' }, affected(found), isExplained() ? explain.root : deliveries(found)),
+      isExplained() ? h('div', { class: 'two' }, deliveries(found), history(found)) : history(found))
     if (first) {
-      explain.root.hidden = false
+      explain.root.hidden = !isExplained()
       if (hasPage(found.entity.kind)) {
         picture.root.hidden = false
         picture.reload()
       }
-      explain.reload()
+      if (isExplained()) explain.reload()
     }
   }
 
@@ -171,17 +175,17 @@ export function open() {
 
   /** @param {IncidentPage} found */
   function hit(found) {
-    return [found.keys === null ? null : counted(found.keys, 'key'), found.principals === null ? null : counted(found.principals, 'user'), found.tenant ? `tenant ${found.tenant}` : null, found.failures === null ? null : counted(found.failures, 'failure'), `last ${when(found.last_at, { to: 'second' })} (${ago(found.last_at)})`]
+    const some = (/** @type {number | null} */ count, /** @type {string} */ noun) => (count === null || Number(count) === 0 ? null : counted(count, noun))
+    return [some(found.failures, 'failure'), some(found.keys, 'key'), some(found.principals, 'user'), found.tenant ? `tenant ${found.tenant}` : null, `last ${when(found.last_at, { to: 'second' })} (${ago(found.last_at)})`]
       .filter(Boolean).join(' · ')
   }
 
   /** @param {IncidentPage} found */
   function runbook(found) {
-    const steps = found.runbook.map((step) => (typeof step === 'string' ? { text: step, url: undefined } : step))
     return h('section', { class: 'panel', 'aria-labelledby': 'runbook' }, h('header', null, h('h2', { id: 'runbook' }, 'What to do')),
-      steps.length > 0 ? h('ol', { class: 'runbook' }, steps.map((step) => h('li', null, withCode(step.text), step.url && /^https:/.test(step.url) ? [' ', h('a', { href: step.url, rel: 'noreferrer noopener', target: '_blank' }, 'Open')] : null))) : empty('No runbook for this kind.'),
+      h('ol', { class: 'runbook' }, found.runbook.map((step) => h('li', null, withCode(step)))),
       found.done_when ? h('p', { class: 'done-when' }, h('b', null, 'Done when'), ' ', h('a', { href: sqlHref(found.done_when.sql) }, 'this query'), ` returns ${typeof found.done_when.expected === 'object' ? JSON.stringify(found.done_when.expected) : String(found.done_when.expected)}.`) : null,
-      h('div', { class: 'row' }, h('a', { class: 'button', href: diagnoseHref('incident', found.id) }, 'Diagnose'), hasPage(found.entity.kind) ? h('a', { class: 'button', href: entityHref(kindOf(found.entity.kind), found.entity.id) }, 'Open entity') : null))
+      h('div', { class: 'row' }, h('a', { class: 'button', href: diagnoseHref('incident', found.id) }, 'Diagnose'), h('a', { class: 'button', href: sqlHref(found.requests) }, 'Its requests'), hasPage(found.entity.kind) ? h('a', { class: 'button', href: entityHref(kindOf(found.entity.kind), found.entity.id) }, 'Open entity') : null))
   }
 }
 
@@ -198,6 +202,7 @@ function evidence(found) {
   const words = why ? [`expected ${amount(why.expected)}, saw ${amount(why.seen)}${why.unit ? ` ${why.unit}` : ''}`, why.probability === null || why.probability === undefined ? null : odds(why.probability), why.quiet_if ? `quiet if ${String(why.quiet_if)}` : null].filter(Boolean).join('; ') : ''
   return h('section', { class: 'panel', 'aria-labelledby': 'evidence' }, h('header', null, h('h2', { id: 'evidence' }, `Evidence ${found.evidence.length}`)),
     words ? h('p', null, capital(words), '.') : null,
+    Date.parse(found.since) - Date.parse(found.judged_from) > HOUR ? h('p', { class: 'hint' }, `Judged by its day: what came since ${when(found.judged_from)}.`) : null,
     h('ul', { class: 'evidence' }, found.evidence.slice(0, 20).map((one) => h('li', null,
       one.severity ? [chip(String(one.severity)), ' '] : null, h('b', null, String(one.detector ?? '').replaceAll('_', ' ')), ' ', hostile(one.summary ?? ''),
       h('details', { class: 'proof' }, h('summary', null, 'facts'), facts('Facts', Object.entries(one).filter(([, value]) => value !== null && value !== '').map(([name, value]) => [name.replaceAll('_', ' '), value instanceof Object ? hostile(JSON.stringify(value)) : hostile(/_at$/.test(name) ? when(String(value), { to: 'second' }) : typeof value === 'number' ? full(value) : value)])))))))

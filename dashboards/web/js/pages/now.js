@@ -232,9 +232,9 @@ export function open() {
     const all = sum(data.requests)
     const undecided = sum(dense(data).find((series) => series.class === token('none'))?.counts ?? [])
     const parts = [
-      ingest.behind_ms === null ? 'No ingest yet' : `Ingest ${duration(ingest.behind_ms)} behind`,
-      h('a', { href: sqlHref('select ingested_at, format, reason, excerpt\nfrom rejects\norder by ingested_at desc\nlimit 500') }, `${full(ingest.rejects)} rejected`),
-      ingest.snapshot_age_s === null ? 'no identity snapshot' : `snapshot ${duration(ingest.snapshot_age_s * 1000)} old`,
+      ingest.behind_ms === null ? 'No ingest yet' : `Ingest ${duration(Math.max(1000, Math.round(ingest.behind_ms / 1000) * 1000))} behind`,
+      h('a', { href: sqlHref('select ingested_at, topic, reason, detail, excerpt\nfrom rejects\norder by ingested_at desc\nlimit 500') }, `${full(ingest.rejects)} rejected`),
+      ingest.snapshot_age_s === null ? 'no identity snapshot' : `snapshot ${ingest.snapshot_age_s < 1 ? 'just read' : `${duration(ingest.snapshot_age_s * 1000)} old`}`,
       `${share(undecided, all)} undecidable`,
     ]
     if (ingest.last_event_at) parts.push(`last request ${clock(ingest.last_event_at, { to: 'second' })}`)

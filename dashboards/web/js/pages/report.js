@@ -4,7 +4,7 @@ import { go, param, params, parts, patch } from '../address.js'
 import { FORMATS, Failure, TABLE, curl, download, get } from '../api.js'
 import { tell } from '../announce.js'
 import { catalog } from '../catalog.js'
-import { copy, fill, h, say } from '../dom.js'
+import { capital, copy, fill, h, say } from '../dom.js'
 import { duration, full } from '../numbers.js'
 import { empty, panel } from '../panel.js'
 import { isTime } from '../range.js'
@@ -74,7 +74,7 @@ export function open() {
       const value = now.get(one.name) ?? ''
       const fallback = one.default === null || one.default === undefined ? '' : String(one.default)
       const type = /int|float|double|number/.test(one.type) ? 'number' : 'text'
-      return h('div', { class: 'field' }, h('label', { for: field }, one.name.replaceAll('_', ' ')),
+      return h('div', { class: 'field' }, h('label', { for: field }, capital(one.name.replaceAll('_', ' '))),
         one.values && one.values.length > 0
           ? h('select', { id: field, name: one.name, title: one.meaning }, h('option', { value: '' }, fallback || 'any'), one.values.filter((word) => word !== fallback).map((word) => h('option', { value: word, selected: word === value }, word)))
           : h('input', { id: field, name: one.name, value, placeholder: fallback || (one.required ? one.example ?? '' : 'any'), required: one.required, type, title: one.meaning, autocomplete: 'off', spellcheck: 'false', 'data-type': one.type, step: type === 'number' ? 'any' : null, 'aria-describedby': `${field}-problem` }),

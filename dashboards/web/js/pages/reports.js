@@ -2,7 +2,7 @@
 
 import { go, param, patch } from '../address.js'
 import { catalog } from '../catalog.js'
-import { fill, h } from '../dom.js'
+import { capital, fill, h } from '../dom.js'
 import { counted } from '../numbers.js'
 import { empty, panel } from '../panel.js'
 import { tell } from '../announce.js'
@@ -29,7 +29,7 @@ export function open() {
     const words = input.value.trim().toLowerCase().split(/\s+/).filter(Boolean)
     const shown = all.filter((one) => words.every((word) => `${one.name} ${one.title} ${one.question} ${one.group}`.toLowerCase().includes(word)))
     const groups = Map.groupBy(shown, (one) => one.group || 'Other')
-    fill(body, shown.length === 0 ? empty(`No report speaks of ${input.value.trim()}.`) : h('div', { class: 'report-groups' }, [...groups].map(([name, reports]) => h('section', null, h('h2', null, name),
+    fill(body, shown.length === 0 ? empty(`No report speaks of ${input.value.trim()}.`) : h('div', { class: 'report-groups' }, [...groups].map(([name, reports]) => h('section', null, h('h2', null, capital(name)),
       h('ul', { class: 'reports' }, reports.map((report) => h('li', null, h('a', { href: `/reports/${encodeURIComponent(report.name)}` }, report.title), h('p', null, report.question))))))))
     tell(counted(shown.length, 'report'))
   }

@@ -211,6 +211,17 @@ fn a_detector_of_long_windows_is_quiet_after_three_of_them() {
 }
 
 #[test]
+fn an_incident_is_opened_when_it_was_noticed_however_long_its_window_is() {
+    let mut desk = desk(policy());
+    let of_the_day = |noticed| Finding { from_us: 0, to_us: noticed * H_US, ..of_key(Detector::KeyGuessing, 0) };
+    let opened = desk.observe(&[of_the_day(13)]);
+    desk.observe(&[of_the_day(14)]);
+    let incident = desk.incidents().iter().next().unwrap();
+    assert_eq!((incident.opened_at_us, incident.judged_from_us), (13 * H_US, 0));
+    assert_eq!(opened.first().unwrap().at_us, incident.opened_at_us, "as its history tells");
+}
+
+#[test]
 fn a_late_finding_of_what_is_over_reopens_nothing() {
     let mut desk = desk(policy());
     desk.observe(&[of_key(Detector::NewOrigin, 5)]);
