@@ -234,7 +234,8 @@ fn a_judge_that_wakes_after_another_took_over_tells_nobody_anything() {
     ingester.stop();
     other.stop();
     assert_eq!(parts.findings_repeated(), json!([]), "each claim is stored once");
-    assert_eq!(parts.paged(&world.pages).len(), parts.incidents().len());
+    let (paged, incidents) = (parts.paged(&world.pages), parts.incidents());
+    assert!(paged.len() <= incidents.len(), "nobody is paged under two keys: {paged:#?} {incidents:#?}");
 }
 
 #[test]
