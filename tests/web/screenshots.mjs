@@ -1,4 +1,5 @@
-// The pictures of docs/screenshots, taken from a running demo: `node screenshots.mjs http://127.0.0.1:7070`.
+// The pictures of docs/screenshots, taken from a running demo: `node screenshots.mjs http://127.0.0.1:7070`, or some
+// of them: `… now now-dark`.
 
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -14,7 +15,7 @@ const LOOKS = [
   ['-phone', { width: 390, height: 844 }, 'dark', ['now', 'diagnose', 'incident']],
 ]
 
-const url = process.argv[2]
+const [url, ...wanted] = process.argv.slice(2)
 const ask = async (path, body) => (await fetch(url + path, body ? { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) } : {})).json()
 
 const QUESTION = "select cause, count(*) as refusals, count(distinct key_id) as keys\nfrom events\nwhere cause is not null\ngroup by cause\norder by refusals desc"
@@ -29,6 +30,7 @@ const pages = {
 const browser = await launch()
 for (const [ending, size, theme, names] of LOOKS) {
   for (const name of names) {
+    if (wanted.length > 0 && !wanted.includes(name + ending)) continue
     const path = pages[name]
     const opened = await openPage(browser, { url, size, theme, now: null, touch: size.width < 640 })
     opened.page.setDefaultTimeout(180_000)
