@@ -282,10 +282,12 @@ fn of_request(subject: Subject, row: Events) -> Found {
     Found { subject, row, is_request: true, others: Vec::new(), about, window: (at - HOUR_US, at + HOUR_US) }
 }
 
-/// Of rows at the same instant the one that was read last, so that the same question has the same answer.
+/// Of rows at the same instant what was served and should not have been comes first, and the rest in a fixed order, so that
+/// the same question has the same answer.
 fn newest_first(rows: usize) -> String {
     format!(
-        "order by event_at desc, topic desc, \"partition\" desc, \"offset\" desc, part desc, cause desc limit {rows}"
+        "order by event_at desc, (cause is not null and denied_by is null) desc, topic desc, \"partition\" desc, \
+         \"offset\" desc, part desc limit {rows}"
     )
 }
 
