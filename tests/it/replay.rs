@@ -98,8 +98,10 @@ fn what_cannot_be_unpacked_or_never_ends_is_a_reject_with_its_place() {
     assert_eq!((&rejects[0]["reason"], &rejects[0]["offset"]), (&"too_large".into(), &10.into()));
     let behind = query(folder.path(), "select count(*) n from events where topic like 'standard input#%'");
     assert_eq!(behind[0]["n"], 20, "the lines before and behind it are read");
-    let damage =
-        query(folder.path(), "select reason from rejects where topic like 'damaged.gz#%' and reason = 'bad_compression'");
+    let damage = query(
+        folder.path(),
+        "select reason from rejects where topic like 'damaged.gz#%' and reason = 'bad_compression'",
+    );
     assert_eq!(damage.as_array().unwrap().len(), 1);
 }
 
