@@ -62,8 +62,8 @@ pub enum AuditError {
     Unrecorded { source: Option<LakeError> },
     #[error(transparent)]
     Lake(LakeError),
-    #[error("chain `{chain}` is signed by another key")]
-    OtherKey { chain: String },
+    #[error("the lake's log of accesses is signed by another key")]
+    OtherKey,
     #[error("digest {sequence} of chain `{chain}` is not sound")]
     Unsound { chain: String, sequence: u64 },
     #[error("chain `{chain}` lacks records from {first} to {last} in the table")]
@@ -78,7 +78,11 @@ impl Fault for AuditError {
                     .to_owned()
             }
             Self::Lake(error) => error.hint(),
-            Self::OtherKey { .. } => "give the signing key that the chain was begun with".to_owned(),
+            Self::OtherKey => {
+                "give the key that the log was begun with: `--signing-key`, `secrets.signing_key_file`, or the file \
+                 beside the lake, which a copy of the lake needs a copy of"
+                    .to_owned()
+            }
             Self::Unsound { .. } | Self::RecordsMissing { .. } => {
                 "somebody changed what is on record: `claviger verify` on the lake names it; keep a copy as evidence"
                     .to_owned()
@@ -90,7 +94,7 @@ impl Fault for AuditError {
         match self {
             Self::Unrecorded { .. } => Blame::Environment,
             Self::Lake(error) => error.blame(),
-            Self::OtherKey { .. } => Blame::Operator,
+            Self::OtherKey => Blame::Operator,
             Self::Unsound { .. } | Self::RecordsMissing { .. } => Blame::Data,
         }
     }

@@ -122,12 +122,12 @@ class Company:
 
 
 class Traffic:
-    """An hour of requests. Everything random is drawn at once, so that a seed means the same log everywhere."""
+    """Requests of `span_ms`. Everything random is drawn at once, so that a seed means the same log everywhere."""
 
-    def __init__(self, rng: np.random.Generator, company: Company, rows: int):
+    def __init__(self, rng: np.random.Generator, company: Company, rows: int, span_ms: int):
         self.company, self.rows = company, rows
         self.key = ((rng.zipf(1.15, rows) - 1) % len(company.keys)).tolist()
-        self.at_ms = (BEGIN_MS + np.sort(rng.integers(0, HOUR_MS, rows))).tolist()
+        self.at_ms = (BEGIN_MS + np.sort(rng.integers(0, span_ms, rows))).tolist()
         self.latency_ms = rng.gamma(2.0, 18.0, rows).tolist()
         self.response_bytes = rng.integers(120, 20_000, rows).tolist()
         self.route = rng.integers(0, len(ROUTES), rows).tolist()
@@ -187,10 +187,10 @@ def write_log(path: Path, traffic: Traffic) -> Counter:
     return truth
 
 
-def generate(out: Path, rows: int, seed: int = 1, keys: int = 50_000) -> None:
+def generate(out: Path, rows: int, seed: int = 1, keys: int = 50_000, span_ms: int = HOUR_MS) -> None:
     rng = np.random.default_rng(seed)
     company = Company(rng, seed, keys)
-    traffic = Traffic(rng, company, rows)
+    traffic = Traffic(rng, company, rows, span_ms)
     identity = out / "identity"
     identity.mkdir(parents=True, exist_ok=True)
     since = instant(BEGIN_MS - 30 * 24 * HOUR_MS)
@@ -211,8 +211,10 @@ def main() -> None:
     parser.add_argument("rows", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keys", type=int, default=50_000)
+    parser.add_argument("--per-second", type=int, help="requests a second; without it the rows are spread over an hour")
     arguments = parser.parse_args()
-    generate(arguments.out, arguments.rows, arguments.seed, arguments.keys)
+    span_ms = arguments.rows * 1_000 // arguments.per_second if arguments.per_second else HOUR_MS
+    generate(arguments.out, arguments.rows, arguments.seed, arguments.keys, span_ms)
     truth = json.loads((arguments.out / "truth.json").read_text())
     megabytes = (arguments.out / "access.ndjson").stat().st_size / 1e6
     print(f"{arguments.rows} rows, {megabytes:.0f} MB, {arguments.rows - truth.get('', 0)} refused")

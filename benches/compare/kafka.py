@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Kafka → lake beside a bare consumer that only counts the messages of the same topic.
 
-usage: kafka.py --binary target/release/claviger [--rows 1000000] [--partitions 4] [--rounds 3] [--json]
+usage: kafka.py --binary target/release/claviger [--rows 1000000] [--partitions 4] [--rounds 3] [--per-second N] [--only-ingest] [--json]
 
 Fills a topic once with generate.py's log, one line a message, uncompressed. Then in turns: a bare consumer (librdkafka through
-confluent-kafka, in batches, nothing decoded) reads it from the start, and `claviger run` takes it into an empty lake. Both are
+confluent-kafka, in batches, nothing decoded) reads it from the start, and `claviger run` takes it into an empty lake, once with its
+detectors (--role all) and once without (--role ingest): what lies between the two is what detection costs. All are
 timed from their start, joining the group included, to the last message; for Claviger that is the commit that holds it. The
 broker shares the machine with both. Takes the broker in CLAVIGER_TEST_KAFKA, or starts one by tests/services/kafka.sh and stops it.
 
@@ -26,6 +27,7 @@ from pathlib import Path
 from sitting import CACHE, SERVICES, enter_environment, first_cpus, lake_reader, make_data
 
 LIMIT_S = 900
+ROLES = ("all", "ingest")
 
 
 @dataclass
@@ -134,11 +136,11 @@ def stored_rows(lake: Path, topic: str) -> int:
     return sum(offset for app, offset in table.transactions.items() if topic in app)
 
 
-def run_claviger(binary: Path, config: Path, scratch: Path, topic: str, rows: int, cpus: str) -> Run:
+def run_claviger(binary: Path, role: str, config: Path, scratch: Path, topic: str, rows: int, cpus: str) -> Run:
     lake = scratch / "lake"
     shutil.rmtree(lake, ignore_errors=True)
     begin = time.perf_counter()
-    child = subprocess.Popen(["taskset", "-c", cpus, binary, "run", "--config", config], stderr=(scratch / "claviger.log").open("w"))
+    child = subprocess.Popen(["taskset", "-c", cpus, binary, "run", "--role", role, "--config", config], stderr=(scratch / "claviger.log").open("w"))
     while stored_rows(lake, topic) < rows:
         if child.poll() is not None:
             sys.exit(f"claviger ended with {child.returncode}: see {scratch / 'claviger.log'}")
@@ -151,7 +153,7 @@ def run_claviger(binary: Path, config: Path, scratch: Path, topic: str, rows: in
     _, status, usage = os.wait4(child.pid, 0)
     if code := os.waitstatus_to_exitcode(status):
         sys.exit(f"claviger ended with {code} after SIGTERM: see {scratch / 'claviger.log'}")
-    return Run("claviger", seconds, usage.ru_maxrss * 1024)
+    return Run(f"claviger {role}", seconds, usage.ru_maxrss * 1024)
 
 
 def check(lake: Path, rows: int) -> list[str]:
@@ -171,6 +173,8 @@ def main() -> None:
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--per-second", type=int, help="how dense the log is in its own time: detection works a minute at a time")
+    parser.add_argument("--only-ingest", action="store_true", help="leave out the run with detectors")
     parser.add_argument("--cache", type=Path, default=CACHE)
     parser.add_argument("--json", action="store_true", help="print the best runs as JSON instead of a table")
     parser.add_argument("--consume", nargs=3, metavar=("BROKER", "TOPIC", "ROWS"), help=argparse.SUPPRESS)
@@ -180,7 +184,7 @@ def main() -> None:
         address, topic, rows = arguments.consume
         consume(address, topic, int(rows))
 
-    folder = make_data(arguments.cache, arguments.rows)
+    folder = make_data(arguments.cache, arguments.rows, arguments.per_second)
     scratch = arguments.cache / "scratch-kafka"
     scratch.mkdir(exist_ok=True)
     cpus = first_cpus(arguments.threads)
@@ -192,10 +196,10 @@ def main() -> None:
         topic = fill(address, folder / "access.ndjson", arguments.partitions)
         for round_number in range(1, arguments.rounds + 1):
             runs = [run_consumer(address, topic, arguments.rows, cpus)]
-            if arguments.binary:
+            for role in ROLES[arguments.only_ingest :] if arguments.binary else ():
                 config = write_config(scratch, folder, address, topic)
-                runs.append(run_claviger(arguments.binary, config, scratch, topic, arguments.rows, cpus))
-                wrong = check(scratch / "lake", arguments.rows)
+                runs.append(run_claviger(arguments.binary, role, config, scratch, topic, arguments.rows, cpus))
+                wrong += check(scratch / "lake", arguments.rows)
             for run in runs:
                 print(f"round {round_number}: {run.name} {run.seconds:.2f} s", file=sys.stderr)
                 if run.name not in best or run.seconds < best[run.name].seconds:

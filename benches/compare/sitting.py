@@ -30,11 +30,12 @@ def enter_environment(cache: Path) -> None:
     os.execv(python, [str(python), *sys.argv])
 
 
-def make_data(cache: Path, rows: int) -> Path:
+def make_data(cache: Path, rows: int, per_second: int | None = None) -> Path:
     """The folder that `generate.py` writes, from an earlier run if there is one. The log is in the page cache afterwards."""
-    folder = cache / f"rows-{rows}"
+    folder = cache / (f"rows-{rows}-at-{per_second}" if per_second else f"rows-{rows}")
     if not (folder / "truth.json").is_file():
-        subprocess.run([sys.executable, HERE / "generate.py", folder, str(rows)], check=True)
+        pace = ["--per-second", str(per_second)] if per_second else []
+        subprocess.run([sys.executable, HERE / "generate.py", folder, str(rows), *pace], check=True)
     subprocess.run(["cat", folder / "access.ndjson"], stdout=subprocess.DEVNULL, check=True)
     return folder
 

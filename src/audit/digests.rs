@@ -54,7 +54,7 @@ impl Digests {
             let stored = proofs.get(KEY).await.map_err(AuditError::Lake)?.unwrap_or_default();
             let stored = std::str::from_utf8(&stored).ok().and_then(PublicKey::of_pem);
             if stored != Some(*signer.public()) {
-                return Err(AuditError::OtherKey { chain: String::new() });
+                return Err(AuditError::OtherKey);
             }
         }
         proofs.put_new(SCRIPT_NAME, SCRIPT.as_bytes().to_vec()).await.map_err(AuditError::Lake)?;
@@ -145,7 +145,7 @@ impl Digests {
         let text = self.proofs.get(&path).await.map_err(AuditError::Lake)?.ok_or_else(unsound)?;
         let digest = Digest::parse(&text).map_err(|_malformed| unsound())?;
         if digest.key != self.signer.public().id() {
-            return Err(AuditError::OtherKey { chain: chain.to_owned() });
+            return Err(AuditError::OtherKey);
         }
         let signature = match self.proofs.get(&format!("{path}.sig")).await.map_err(AuditError::Lake)? {
             Some(bytes) => Signature::of_bytes(&bytes).ok_or_else(unsound)?,

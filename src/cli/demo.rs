@@ -143,7 +143,7 @@ fn config_of(seat: &Seat) -> Result<Config, ConfigError> {
         "decode": { "key_prefixes": [LIVE_PREFIX, TEST_PREFIX, AI_PREFIX] },
         "secrets": { "pepper_file": seat.pepper.display().to_string() },
         "identity": { "dirs": identity, "refresh_interval_ms": "250ms" },
-        "lake": { "uri": seat.lake.display().to_string(), "commit_interval_ms": "1s" },
+        "lake": { "uri": seat.lake.display().to_string(), "commit_interval_ms": "1s", "maintenance_interval_ms": "10s" },
         // One refiner sees all requests of a client in order, and so what it is used to.
         "pipeline": { "refine_threads": 1 },
         "geography": { "networks": [seat.networks.display().to_string()] },

@@ -34,7 +34,7 @@ use crate::saved::SAVED_QUERY_SCHEMA;
 pub use compaction::{CompactionLimits, CompactionPlan, RowsChanged, StoredFile, assert_rows_kept, plan_compaction};
 pub use conservation::{Account, Breach, ConservationCheck};
 pub use level::Levels;
-pub use runs::{Run, ordered_runs};
+pub use runs::{Run, merged_minute_runs, ordered_runs};
 pub use tail::{LogCommit, NewFile, Place, Tail, TailError};
 pub use turn::{Mark, Turn, Waiting};
 

@@ -9,11 +9,12 @@
 //! entity of their own, or a guessing attack would write a row a guess: they count as distinct keys of their source.
 //! A key's row names its principal, so that what a principal did is the sum of its keys' rows.
 //!
-//! `partials.rs` makes the rows, `read.rs` reads them back, `blame.rs` says which refusals are steps of a guess or probe.
+//! `partials.rs` makes the rows, `merge.rs` joins those of several batches, `read.rs` reads them back, `blame.rs` says which refusals are steps of a guess or probe.
 //!
 //! Budget: 0.2 µs an event.
 
 mod blame;
+mod merge;
 mod partials;
 mod read;
 
@@ -25,6 +26,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use crate::event::ColumnKind;
 
 pub use blame::Blamed;
+pub use merge::merge;
 pub use partials::minutes;
 pub use read::{Marks, Partial, Partials};
 

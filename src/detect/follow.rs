@@ -190,7 +190,7 @@ impl Follower {
     }
 
     async fn close(&mut self, now_us: i64) {
-        let found = block_in_place(|| self.engine.close(now_us));
+        let found = block_in_place(|| self.engine.close_and_look(now_us));
         self.watermark_us = found.watermark_us;
         self.judged = self.ground.logs.place(self.engine.watch.closed_us());
         self.tell(found).await;

@@ -10,8 +10,9 @@
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use bytes::Bytes;
-use claviger_core::lake::{TableName, ordered_runs};
+use claviger_core::lake::{Run, StreamTable, TableName, merged_minute_runs, ordered_runs};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
 
@@ -60,6 +61,8 @@ struct OpenFile {
 pub struct Encoder {
     table: TableName,
     limits: FileLimits,
+    /// Orders the rows of a run.
+    arrange: fn(TableName, &[RecordBatch]) -> Result<Vec<Run>, ArrowError>,
     pending: Vec<RecordBatch>,
     pending_rows: usize,
     open: Vec<OpenFile>,
@@ -69,7 +72,18 @@ pub struct Encoder {
 impl Encoder {
     #[must_use]
     pub fn new(table: TableName, limits: FileLimits) -> Self {
-        Self { table, limits, pending: Vec::new(), pending_rows: 0, open: Vec::new(), closed: Vec::new() }
+        let (pending, open, closed) = (Vec::new(), Vec::new(), Vec::new());
+        Self { table, limits, arrange: ordered_runs, pending, pending_rows: 0, open, closed }
+    }
+
+    /// An encoder of rows that come fresh from refinement, whose entity minutes are still in many parts.
+    #[must_use]
+    pub fn of_stream(table: StreamTable, limits: FileLimits) -> Self {
+        let encoder = Self::new(table.table(), limits);
+        match table {
+            StreamTable::Events | StreamTable::Rejects => encoder,
+            StreamTable::EntityMinutes => Self { arrange: |_, batches| merged_minute_runs(batches), ..encoder },
+        }
     }
 
     /// Takes rows in, in the table's schema ([`TableName::schema`]).
@@ -107,7 +121,7 @@ impl Encoder {
 
     /// Forgets all rows.
     pub fn reset(&mut self) {
-        *self = Self::new(self.table, self.limits);
+        *self = Self { arrange: self.arrange, ..Self::new(self.table, self.limits) };
     }
 
     fn write_run(&mut self) -> Result<(), LakeError> {
@@ -116,7 +130,7 @@ impl Encoder {
         if batches.is_empty() {
             return Ok(());
         }
-        let runs = ordered_runs(self.table, &batches)
+        let runs = (self.arrange)(self.table, &batches)
             .map_err(|source| LakeError::Unarrangeable { table: self.table, source })?;
         for run in runs {
             self.write_row_group(&run.date, &run.rows)?;

@@ -117,7 +117,7 @@ pub async fn tidy(lake: &Lake, table: TableName, checkpoint_every: u64) -> Resul
 /// error: the plan is made anew at the next turn.
 pub async fn compact(lake: &Lake, name: TableName, limits: &CompactionLimits) -> Result<usize, LakeError> {
     let mut table = lake.table(name).await?;
-    let plans = plan_compaction(&stored_files(&table)?, writer::now_us(), limits);
+    let plans = plan_compaction(&stored_files(&table)?, limits);
     let mut replaced = 0;
     for plan in plans {
         if !join(lake, &mut table, &plan).await? {

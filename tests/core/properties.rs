@@ -11,7 +11,8 @@ use claviger_core::decode::{DecodedBatch, Decoder};
 use claviger_core::event::{Column, Events};
 use claviger_core::frame::RawBatch;
 use claviger_core::identity::{Directory, Table};
-use claviger_core::minutes::{EntityKind, minutes};
+use claviger_core::lake::merged_minute_runs;
+use claviger_core::minutes::{DISTINCT_MAX, Distinct, EntityKind, Partials, Sum, minutes};
 use claviger_core::offsets::{Offset, Stream};
 use claviger_core::refine::{RefineOptions, Refined, Refiner};
 use claviger_core::secret::Schemes;
@@ -366,6 +367,23 @@ fn sums(minutes: &[RecordBatch]) -> BTreeMap<(i64, String, String, String), Vec<
     sums
 }
 
+/// Everything that partials say of an entity, minute and cause together.
+fn told(minutes: &[RecordBatch]) -> BTreeMap<String, (Vec<i64>, BTreeSet<(Distinct, u32)>)> {
+    let mut told: BTreeMap<String, (Vec<i64>, BTreeSet<(Distinct, u32)>)> = BTreeMap::new();
+    for batch in minutes {
+        for row in Partials::of(batch).expect("minutes").iter() {
+            let names = format!(
+                "{} {:?} {} {} {} {:?}",
+                row.minute_us, row.kind, row.entity, row.tenant, row.principal, row.cause
+            );
+            let (sums, distinct) = told.entry(names).or_insert_with(|| (vec![0; Sum::COUNT], BTreeSet::new()));
+            sums.iter_mut().zip(Sum::ALL).for_each(|(sum, &which)| *sum += row.sums[which]);
+            distinct.extend(row.distinct());
+        }
+    }
+    told
+}
+
 /// Columns that add up however batches are cut. (`first_served` and `first_refused` count first contacts within a
 /// partial, and so at most once a batch.)
 const ADDED: &[&str] =
@@ -398,6 +416,21 @@ proptest! {
         }
         let minutes = |refined: &[Refined]| sums(&refined.iter().map(|batch| batch.minutes.clone()).collect::<Vec<_>>());
         prop_assert_eq!(minutes(&cut), minutes(&whole));
+    }
+
+    #[test]
+    fn merged_partials_tell_what_the_partials_told_in_fewer_rows(
+        frames in prop::collection::vec(request(), 1..40),
+        cuts in prop::collection::vec(any::<Index>(), 0..5),
+    ) {
+        let partials: Vec<RecordBatch> =
+            refine_all(&split(&in_order(&frames), &cuts)).into_iter().map(|batch| batch.minutes).collect();
+        let merged: Vec<RecordBatch> =
+            merged_minute_runs(&partials).expect("minutes").into_iter().map(|run| run.rows).collect();
+        prop_assert_eq!(told(&merged), told(&partials));
+        let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
+        // Forty requests hold fewer distinct values than a row may.
+        prop_assert!(rows(&merged) <= told(&merged).len() + usize::from(frames.len() > DISTINCT_MAX) * rows(&partials));
     }
 
     #[test]

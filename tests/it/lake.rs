@@ -191,7 +191,7 @@ async fn an_emptied_or_torn_newest_commit_is_refused_at_start() {
 }
 
 const EVERYTHING: CompactionLimits =
-    CompactionLimits { small_bytes: u64::MAX, joined_bytes_max: u64::MAX, files_min: 2, settled_after_us: 0 };
+    CompactionLimits { small_bytes: u64::MAX, joined_bytes_max: u64::MAX, files_min: 2 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_compactors_at_once_keep_every_row_once() {

@@ -7,6 +7,7 @@
 
 use super::amount::Amount;
 use super::baseline::Baseline;
+use super::finding::beside_the_past;
 use super::request_spike::sole_drivers;
 use super::told::Told;
 use super::{Context, Detector, Finding, Minute, Severity};
@@ -62,12 +63,10 @@ impl State {
             cause: None,
             drivers: sole_drivers(minute, context),
             summary: format!(
-                "{} fetched {} within the hour so far, {:.0} times the {} that its past explains and {:.1} times its \
-                 largest hour",
+                "{} fetched {} within the hour so far, {} and {:.1} times its largest hour",
                 minute.entity,
                 megabytes(excess.seen),
-                excess.seen / excess.expected.max(1.0),
-                megabytes(excess.expected),
+                beside_the_past(excess.seen, excess.expected, &megabytes(excess.expected)),
                 excess.of_largest
             ),
             quiet: if excess.by_size {

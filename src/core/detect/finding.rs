@@ -229,3 +229,28 @@ impl Finding {
         FindingId(digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect())
     }
 }
+
+/// What was seen beside what the past explains, as the end of a sentence. `told` is `expected` as it is written:
+/// where that says next to nothing, a ratio would say less.
+pub(super) fn beside_the_past(seen: f64, expected: f64, told: &str) -> String {
+    let ratio = seen / expected.max(f64::MIN_POSITIVE);
+    match told.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) && ratio < RATIO_TOLD_MAX {
+        true => format!("{ratio:.1} times the {told} that its past explains"),
+        false => "far more than its past explains".to_owned(),
+    }
+}
+
+/// Beyond this a ratio says more of a small divisor than of what happened.
+const RATIO_TOLD_MAX: f64 = 1_000.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ratio_to_next_to_nothing_is_not_told() {
+        assert_eq!(beside_the_past(120.0, 40.0, "40.0"), "3.0 times the 40.0 that its past explains");
+        assert_eq!(beside_the_past(120.0, 0.02, "0.0"), "far more than its past explains");
+        assert_eq!(beside_the_past(5e9, 1e5, "0.1 MB"), "far more than its past explains");
+    }
+}

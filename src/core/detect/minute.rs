@@ -97,8 +97,11 @@ impl Minute {
     /// Takes distinct values in any order, and leaves `fresh` empty.
     pub(super) fn unite(&mut self, fresh: &mut Vec<(Distinct, u32)>) {
         if !fresh.is_empty() {
+            fresh.sort_unstable();
+            fresh.dedup();
             self.distinct.append(fresh);
-            self.distinct.sort_unstable();
+            // Stable, because that kind of sort sees two runs and merges them.
+            self.distinct.sort();
             self.distinct.dedup();
         }
     }

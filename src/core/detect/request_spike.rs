@@ -11,6 +11,7 @@
 //! 40 bytes.
 
 use super::baseline::Test;
+use super::finding::beside_the_past;
 use super::told::{DAY_US, HOUR_US, day_of};
 use super::{Context, Detector, Driver, Entity, Finding, Minute, Severity, Window};
 use crate::minutes::{Distinct, EntityKind};
@@ -160,7 +161,6 @@ pub(super) fn finding(
     context: &Context<'_>,
 ) -> Finding {
     let level = context.levels.of(test.window);
-    let ratio = test.seen / test.expected.max(1e-9);
     let varies = if test.phi >= 0.5 { ", although this one varies a lot" } else { "" };
     Finding {
         detector: Detector::RequestSpike,
@@ -175,10 +175,10 @@ pub(super) fn finding(
         cause: None,
         drivers: minute.map_or_else(Vec::new, |minute| sole_drivers(minute, context)),
         summary: format!(
-            "{entity} had {:.0} requests served within one {}, {ratio:.1} times the {:.1} that its past explains{varies}",
+            "{entity} had {:.0} requests served within one {}, {}{varies}",
             test.seen,
             test.window.words(),
-            test.expected,
+            beside_the_past(test.seen, test.expected, &format!("{:.1}", test.expected)),
         ),
         quiet: format!(
             "fewer than {:.0} requests in that {}, or the same rise on the tenant's other keys",

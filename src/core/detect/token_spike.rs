@@ -7,6 +7,7 @@
 
 use super::amount::{Amount, Excess};
 use super::baseline::Baseline;
+use super::finding::beside_the_past;
 use super::request_spike::sole_drivers;
 use super::told::Told;
 use super::{Context, Detector, Driver, Finding, Minute, Severity};
@@ -71,8 +72,10 @@ impl State {
             cause: None,
             drivers,
             summary: format!(
-                "{} used {:.0} {unit} within the hour so far, {ratio:.1} times the {:.0} that its past explains",
-                minute.entity, excess.seen, excess.expected
+                "{} used {:.0} {unit} within the hour so far, {}",
+                minute.entity,
+                excess.seen,
+                beside_the_past(excess.seen, excess.expected, &format!("{:.0}", excess.expected))
             ),
             quiet: if excess.by_size {
                 "requests of the usual size".to_owned()

@@ -1,8 +1,8 @@
 //! The engine: owns all state, closes minutes in order and asks every detector.
 //!
-//! Rows go in by [`Watch::observe`] in any order; [`Watch::advance`] closes the minutes that the watermark has passed and
-//! returns what detectors claim, in a fixed order, and looks at what is open of those who look suspicious (`watch/early.rs`). State is a function of the closed minutes alone, so feeding the same
-//! rows again after a restart ([`Watch::warm`]) gives the same state and the same finding ids. What must not wait for a
+//! Rows go in by [`Watch::observe`] in any order; [`Watch::close`] closes the minutes that the watermark has passed and
+//! returns what detectors claim, in a fixed order; [`Watch::look`] looks at what is open of those who look suspicious
+//! (`watch/early.rs`). State is a function of the closed minutes alone, so feeding the same rows again after a restart ([`Watch::warm`]) gives the same state and the same finding ids. What must not wait for a
 //! minute to end is found in the events themselves ([`Watch::observe_events`]).
 //!
 //! Which detector looks at what stands in `watch/key.rs`, `watch/tenant.rs` and `watch/others.rs`.
@@ -168,9 +168,15 @@ impl Watch {
         self.told(found)
     }
 
-    /// Closes the minutes that ended a lateness bound before `watermark_us`, and returns what was found in them; then
-    /// looks at what is open of those who were refused.
+    /// [`Watch::close`], then [`Watch::look`].
     pub fn advance(&mut self, watermark_us: i64) -> Vec<Finding> {
+        let mut found = self.close(watermark_us);
+        found.extend(self.look());
+        found
+    }
+
+    /// Closes the minutes that ended a lateness bound before `watermark_us`, and returns what was found in them.
+    pub fn close(&mut self, watermark_us: i64) -> Vec<Finding> {
         let until_us = watermark_us.saturating_sub(self.surroundings.options.lateness_us);
         let mut found = Vec::new();
         while let Some(closed) = self.windows.close_next(until_us) {
@@ -184,7 +190,12 @@ impl Watch {
         }
         self.windows.close_all(until_us);
         found.retain(|finding| self.early.is_news(finding));
-        found.extend(self.early.look(&mut self.windows, &self.entities, &self.surroundings));
+        self.told(found)
+    }
+
+    /// Looks at the open minutes of those who look suspicious. Costs a copy of a state for each, so not for every batch.
+    pub fn look(&mut self) -> Vec<Finding> {
+        let found = self.early.look(&mut self.windows, &self.entities, &self.surroundings);
         self.told(found)
     }
 
@@ -200,14 +211,14 @@ impl Watch {
         }
         if latest_us > i64::MIN {
             // All but the last minutes: more of those may come from the feed.
-            self.advance(latest_us);
+            self.close(latest_us);
         }
         Ok(())
     }
 
     /// Closes without telling what ended by `closed_us`, as an engine had when it was there.
     pub fn warm_to(&mut self, closed_us: i64) {
-        let _told = self.advance(closed_us.saturating_add(self.surroundings.options.lateness_us));
+        let _told = self.close(closed_us.saturating_add(self.surroundings.options.lateness_us));
     }
 
     /// End of the last closed minute, UTC microseconds; 0 before the first. Rows of earlier minutes are late.

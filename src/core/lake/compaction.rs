@@ -1,5 +1,11 @@
 //! Which small files to join. A plan joins files of one date, so that a joined file is a partition's file, and
 //! names the rows it must keep: the writer counts what it wrote and refuses to commit a difference.
+//!
+//! A commit every few seconds makes many small files, and readers pay for each. A file is joined only with smaller ones
+//! that together weigh as much as it does, so what it lands in is at least twice its size: a row is rewritten at most
+//! log2([`CompactionLimits::small_bytes`] / size of a commit) times, and a date that is filling has about as many small files besides those
+//! of the last turn. (Size-ratio compaction, as in log-structured merge trees.) Files may be joined the moment they are
+//! committed: a reader that has planned to open one finds it until vacuum, days later.
 
 /// A data file that is live in a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,13 +27,11 @@ pub struct CompactionLimits {
     pub joined_bytes_max: u64,
     /// Fewer files than this are not worth a commit.
     pub files_min: usize,
-    /// Files of a date that is still filling are joined once they are this old.
-    pub settled_after_us: i64,
 }
 
 impl Default for CompactionLimits {
     fn default() -> Self {
-        Self { small_bytes: 32 << 20, joined_bytes_max: 128 << 20, files_min: 4, settled_after_us: 10 * 60 * 1_000_000 }
+        Self { small_bytes: 32 << 20, joined_bytes_max: 128 << 20, files_min: 4 }
     }
 }
 
@@ -40,25 +44,18 @@ pub struct CompactionPlan {
 }
 
 /// Groups the small files of each date into joined files of bounded size, oldest dates first.
-///
-/// A file qualifies when its date is over at `now`, or when it is older than
-/// [`CompactionLimits::settled_after_us`]: what was written a moment ago is left to readers that just
-/// planned to open it.
 #[must_use]
-pub fn plan_compaction(files: &[StoredFile], now_us: i64, limits: &CompactionLimits) -> Vec<CompactionPlan> {
-    let today = super::partition_date(now_us);
-    let mut small: Vec<&StoredFile> = files
-        .iter()
-        .filter(|file| file.bytes < limits.small_bytes)
-        .filter(|file| file.date < today || now_us - file.modified_at >= limits.settled_after_us)
-        .collect();
-    small.sort_by(|a, b| (&a.date, a.modified_at, &a.path).cmp(&(&b.date, b.modified_at, &b.path)));
+pub fn plan_compaction(files: &[StoredFile], limits: &CompactionLimits) -> Vec<CompactionPlan> {
+    let mut small: Vec<&StoredFile> = files.iter().filter(|file| file.bytes < limits.small_bytes).collect();
+    small.sort_by(|a, b| (&a.date, a.bytes, &a.path).cmp(&(&b.date, b.bytes, &b.path)));
 
     let mut plans = Vec::new();
     for same_date in small.chunk_by(|a, b| a.date == b.date) {
+        let mut joined = same_date[..worth_joining(same_date)].to_vec();
+        joined.sort_by_key(|file| (file.modified_at, &file.path));
         let mut group: Vec<&StoredFile> = Vec::new();
         let mut bytes = 0;
-        for &file in same_date {
+        for file in joined {
             if bytes + file.bytes > limits.joined_bytes_max {
                 plans.extend(join(&std::mem::take(&mut group), limits));
                 bytes = 0;
@@ -69,6 +66,19 @@ pub fn plan_compaction(files: &[StoredFile], now_us: i64, limits: &CompactionLim
         plans.extend(join(&group, limits));
     }
     plans
+}
+
+/// How many of these files, which ascend in size, to join: up to the last that the ones before it outweigh together.
+fn worth_joining(ascending: &[&StoredFile]) -> usize {
+    let mut before = 0;
+    let mut worth = 0;
+    for (place, file) in ascending.iter().enumerate() {
+        if file.bytes <= before {
+            worth = place + 1;
+        }
+        before += file.bytes;
+    }
+    worth
 }
 
 fn join(group: &[&StoredFile], limits: &CompactionLimits) -> Option<CompactionPlan> {
@@ -112,23 +122,52 @@ mod tests {
         }
     }
 
+    const LIMITS: CompactionLimits = CompactionLimits { small_bytes: 50, joined_bytes_max: 100, files_min: 2 };
+
     fn plans(files: &[StoredFile]) -> Vec<Vec<String>> {
-        let limits = CompactionLimits { small_bytes: 50, joined_bytes_max: 100, files_min: 2, settled_after_us: 1_000 };
-        plan_compaction(files, NOW, &limits).into_iter().map(|plan| plan.paths).collect()
+        plan_compaction(files, &LIMITS).into_iter().map(|plan| plan.paths).collect()
     }
 
     #[test]
-    fn only_settled_small_files_of_one_date_are_joined() {
+    fn only_small_files_of_one_date_are_joined_in_the_order_they_came() {
         let files = [
-            file("today-new", 20, 10, 10),
-            file("today-old-1", 20, 2_000, 10),
-            file("today-old-2", 20, 1_500, 10),
+            file("today-2", 20, 10, 10),
+            file("today-1", 20, 2_000, 12),
+            file("today-3", 20, 0, 14),
             file("large", 19, 5_000, 60),
-            file("closed-1", 19, 10, 10),
-            file("closed-2", 19, 5, 10),
+            file("before-1", 19, 10, 10),
+            file("before-2", 19, 5, 10),
             file("alone", 18, 5_000, 10),
         ];
-        assert_eq!(plans(&files), [vec!["closed-1", "closed-2"], vec!["today-old-1", "today-old-2"]]);
+        assert_eq!(plans(&files), [vec!["before-1", "before-2"], vec!["today-1", "today-2", "today-3"]]);
+    }
+
+    #[test]
+    fn a_file_waits_until_smaller_ones_weigh_as_much() {
+        let mut files = vec![file("joined", 20, 100, 30), file("new-1", 20, 9, 10), file("new-2", 20, 8, 10)];
+        assert_eq!(plans(&files), [vec!["new-1", "new-2"]]);
+        files.push(file("new-3", 20, 7, 10));
+        assert_eq!(plans(&files), [vec!["joined", "new-1", "new-2", "new-3"]]);
+    }
+
+    #[test]
+    fn rows_are_rewritten_a_few_times_and_files_stay_few_however_long_it_goes_on() {
+        let limits = CompactionLimits { small_bytes: 4_096, joined_bytes_max: 16_384, files_min: 4 };
+        let (mut files, mut rewritten, mut most) = (Vec::new(), 0, 0);
+        for commit in 0..20_000_i64 {
+            files.push(file(&format!("f{commit}"), 20, -commit, 10));
+            if commit % 10 != 9 {
+                continue;
+            }
+            for plan in plan_compaction(&files, &limits) {
+                files.retain(|stored| !plan.paths.contains(&stored.path));
+                files.push(file(&format!("j{commit}"), 20, -commit, plan.rows));
+                rewritten += plan.rows;
+            }
+            most = most.max(files.iter().filter(|stored| stored.bytes < limits.small_bytes).count());
+        }
+        assert!(rewritten <= 200_000 * 9, "{} rewrites a row", rewritten as f64 / 200_000.0);
+        assert!(most <= 20, "{most} small files");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use arrow::datatypes::{DataType, Int32Type, Int64Type, TimestampMicrosecondType}
 use arrow::error::ArrowError;
 
 use super::{TableName, partition_date};
+use crate::minutes::merge;
 
 /// Rows of one date, in order.
 #[derive(Clone, Debug)]
@@ -24,12 +25,30 @@ pub struct Run {
 /// # Errors
 /// When the batches do not share a schema.
 pub fn ordered_runs(table: TableName, batches: &[RecordBatch]) -> Result<Vec<Run>, ArrowError> {
+    runs(table, batches, |_day, indices| gather(batches, indices))
+}
+
+/// As [`ordered_runs`] for entity minutes, whose partials of one entity, minute and cause become one row: see
+/// [`crate::minutes::merge`].
+///
+/// # Errors
+/// When the batches are no entity minutes.
+pub fn merged_minute_runs(batches: &[RecordBatch]) -> Result<Vec<Run>, ArrowError> {
+    runs(TableName::EntityMinutes, batches, |day, indices| {
+        merge(batches, indices, day.chunk_by(|a, b| a.keys == b.keys).map(<[Row]>::len))
+    })
+}
+
+fn runs(
+    table: TableName,
+    batches: &[RecordBatch],
+    rows_of: impl Fn(&[Row], &[(usize, usize)]) -> Result<RecordBatch, ArrowError>,
+) -> Result<Vec<Run>, ArrowError> {
     let rows = ordered_rows(table, batches);
     let days = rows.chunk_by(|a, b| a.day == b.day);
     days.map(|day| {
         let indices: Vec<(usize, usize)> = day.iter().map(|row| (row.batch as usize, row.row as usize)).collect();
-        let date = partition_date(day[0].day * MICROSECONDS_A_DAY);
-        Ok(Run { date, rows: gather(batches, &indices)? })
+        Ok(Run { date: partition_date(day[0].day * MICROSECONDS_A_DAY), rows: rows_of(day, &indices)? })
     })
     .collect()
 }
@@ -84,9 +103,9 @@ fn fill(batches: &[RecordBatch], column: &str, rows: &mut [Row], mut set: impl F
     if arrays.len() != batches.len() {
         return;
     }
-    let ranks = Ranks::of(&arrays);
+    let ranks = ranks(&arrays);
     let mut rows = rows.iter_mut();
-    for array in arrays {
+    for (array, ranks) in arrays.into_iter().zip(&ranks) {
         let rows = rows.by_ref().take(array.len());
         match array.data_type() {
             DataType::Int64 => fill_from(rows, array, array.as_primitive::<Int64Type>().values(), &mut set),
@@ -98,7 +117,13 @@ fn fill(batches: &[RecordBatch], column: &str, rows: &mut [Row], mut set: impl F
                     array.as_primitive::<Int32Type>().values().iter().map(|v| i64::from(*v)).collect();
                 fill_from(rows, array, &values, &mut set);
             }
-            _ => fill_from(rows, array, &ranks.of_rows(array), &mut set),
+            DataType::Dictionary(..) => {
+                let codes = array.as_dictionary::<Int32Type>().keys().values().iter();
+                let rank = |code: &i32| usize::try_from(*code).ok().and_then(|code| ranks.get(code)).copied();
+                let values: Vec<i64> = codes.map(|code| rank(code).unwrap_or(NULL_KEY)).collect();
+                fill_from(rows, array, &values, &mut set);
+            }
+            _ => fill_from(rows, array, ranks, &mut set),
         }
     }
 }
@@ -117,41 +142,40 @@ fn fill_from<'a>(
     }
 }
 
-/// The rank of every text of a column over all batches of a run.
-struct Ranks<'a> {
-    sorted: Vec<&'a str>,
+/// The rank of each text among those of all arrays: for a dictionary one a code, for plain text one a row, for anything
+/// else none. Most names begin alike and differ soon after, so that comparing sixteen bytes as a number mostly decides.
+fn ranks(arrays: &[&ArrayRef]) -> Vec<Vec<i64>> {
+    struct Place<'a> {
+        beginning: u128,
+        text: &'a str,
+        array: u32,
+        at: u32,
+    }
+    let mut places = Vec::new();
+    let mut ranks = Vec::with_capacity(arrays.len());
+    for (array, values) in (0..).zip(arrays) {
+        let texts = texts(values).into_iter().flatten();
+        let before = places.len();
+        places.extend((0..).zip(texts).map(|(at, text)| {
+            let text = text.unwrap_or_default();
+            Place { beginning: beginning(text), text, array, at }
+        }));
+        ranks.push(vec![0; places.len() - before]);
+    }
+    let order = |a: &Place<'_>, b: &Place<'_>| a.beginning.cmp(&b.beginning).then_with(|| a.text.cmp(b.text));
+    places.sort_unstable_by(order);
+    for (rank, same) in (0..).zip(places.chunk_by(|a, b| order(a, b).is_eq())) {
+        same.iter().for_each(|place| ranks[place.array as usize][place.at as usize] = rank);
+    }
+    ranks
 }
 
-impl<'a> Ranks<'a> {
-    fn of(arrays: &[&'a ArrayRef]) -> Self {
-        let mut sorted: Vec<&str> = arrays.iter().filter_map(|array| texts(array)).flatten().flatten().collect();
-        sorted.sort_unstable();
-        sorted.dedup();
-        Self { sorted }
-    }
-
-    fn rank(&self, text: &str) -> i64 {
-        i64::try_from(self.sorted.partition_point(|known| *known < text)).unwrap_or(i64::MAX)
-    }
-
-    /// The rank of each row of one batch.
-    #[expect(clippy::wildcard_enum_match_arm, reason = "the enum is the library's: nothing else is text")]
-    fn of_rows(&self, array: &ArrayRef) -> Vec<i64> {
-        match array.data_type() {
-            DataType::Dictionary(..) => {
-                let dictionary = array.as_dictionary::<Int32Type>();
-                let by_code: Vec<i64> = texts(array)
-                    .map(|texts| texts.map(|text| self.rank(text.unwrap_or_default())).collect())
-                    .unwrap_or_default();
-                let codes = dictionary.keys().values().iter();
-                codes
-                    .map(|code| usize::try_from(*code).ok().and_then(|code| by_code.get(code)).copied().unwrap_or(0))
-                    .collect()
-            }
-            DataType::Utf8 => array.as_string::<i32>().iter().map(|text| self.rank(text.unwrap_or_default())).collect(),
-            _ => vec![0; array.len()],
-        }
-    }
+/// The first bytes of a text as a number that orders as they do.
+fn beginning(text: &str) -> u128 {
+    let mut bytes = [0; 16];
+    let len = text.len().min(bytes.len());
+    bytes[..len].copy_from_slice(&text.as_bytes()[..len]);
+    u128::from_be_bytes(bytes)
 }
 
 /// The distinct texts of a dictionary, or the texts of a plain column.

@@ -55,7 +55,7 @@ impl Encoding {
         let mut worker = Worker {
             table,
             log_store,
-            encoder: Encoder::new(table.table(), limits),
+            encoder: Encoder::of_stream(table, limits),
             adds: Vec::new(),
             storing: VecDeque::new(),
             epoch: 0,

@@ -8,7 +8,7 @@
 //!
 //! Bounded: 65 536 suspects between two looks and as many claims; beyond that suspects wait for the end of their minute,
 //! and claims are forgotten (their ids keep people from being told twice). Costs a copy of a state for each suspect and
-//! batch, and nothing for anybody else but a look at the networks of keys.
+//! look, and nothing for anybody else but a look at the networks of keys.
 
 use std::hash::BuildHasher as _;
 
