@@ -48,7 +48,7 @@ const TICK: Duration = Duration::from_secs(1);
 /// Ticks between two looks at what the engine holds: each visits every entity.
 const SAY_TICKS: u32 = 15;
 /// What may wait to be looked at; a full queue slows the flow down.
-pub const WAITING_MAX: usize = 16;
+pub const WAITING_MAX: usize = 4;
 
 /// What detectors found since the last time, and how far event time has come.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use crate::support::kafka::Broker;
 use crate::support::wait_for;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const SESSION: Duration = Duration::from_secs(6);
 /// Revoked an hour before the test, and served all the same.
 const DEAD: &str = "ck_live_11aa22bb33cc44dd55ee66ff77aa88bb";
 const LIVING: &str = "ck_live_99fb6d69b97cf5643b68b5526c37f7a9";
@@ -37,13 +38,17 @@ impl World {
             json!({"key_id": "living", "key": LIVING, "tenant_id": "acme", "status": "active"}),
         ];
         std::fs::write(identity.join("keys.ndjson"), keys.map(|key| key.to_string()).join("\n")).expect("keys");
+        // A group waits so long for a member that was killed.
+        let session = SESSION.max(broker.session_min()).as_millis();
         let config = format!(
             "[kafka]\nbrokers = ['{broker}']\ntopics = ['{topic}']\ngroup = '{topic}'\n\
+             [kafka.options]\nsession.timeout.ms = {session}\nheartbeat.interval.ms = {heartbeat}\n\
              [secrets]\npepper = 'a pepper for tests only'\n[identity]\ndirs = ['{identity}']\n\
              [lake]\nuri = '{lake}'\ncommit_interval_ms = '200ms'\n[serve]\naddress = '127.0.0.1:0'\n\
              [telemetry]\nlog_format = 'json'\nlog_level = 'info,claviger::signals=debug'\n[detect]\nlateness_ms = '0s'\n\
              [alert]\nallow_private_networks = true\n\
              destinations = [{{ name = 'pages', kind = 'webhook', url = 'http://{pages}/pages' }}]\n",
+            heartbeat = session / 3,
             broker = broker.address,
             identity = identity.display(),
             lake = folder.path().join("lake").display(),
