@@ -93,14 +93,18 @@ def peer(name: str, lake: Path, now: str, threads: int) -> None:
     print(json.dumps({"seconds": time.perf_counter() - begin, "rows": len(rows)}))
 
 
-def run_claviger(binary: Path, name: str, statement: str, lake: Path, now: datetime.datetime, cpus: str) -> tuple[float, int]:
+def run_claviger(binary: Path, name: str, statement: str, lake: Path, now: datetime.datetime, cpus: str) -> tuple[float, int | None]:
+    """Seconds, and rows or None where it refused to go on."""
     command = ["taskset", "-c", cpus, binary, "report", "--lake", lake, name, "--output", "ndjson"]
     for parameter, value in (defaults(statement, now) or {}).items():
         if isinstance(value, datetime.datetime):
             command += ["--param", f"{parameter}={value.strftime('%Y-%m-%dT%H:%M:%SZ')}"]
     begin = time.perf_counter()
-    output = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True).stdout
-    return time.perf_counter() - begin, len(output.splitlines())
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True)
+    if done.returncode:
+        print(f"{name}: {done.stderr.strip()}", file=sys.stderr)
+        return time.perf_counter() - begin, None
+    return time.perf_counter() - begin, len(done.stdout.splitlines())
 
 
 def make_lake(arguments: argparse.Namespace, cpus: str) -> Path:
@@ -141,12 +145,17 @@ def main() -> None:
         command = [sys.executable, __file__, "--lake", lake, "--threads", arguments.threads, "--peer", name, now.isoformat()]
         for _ in range(arguments.rounds):
             seconds, rows = run_claviger(arguments.binary, name, statement, lake, now, cpus)
+            if rows is None:
+                break
             ours.append(seconds)
             ended = subprocess.run(["taskset", "-c", cpus, *map(str, command)], capture_output=True, text=True)
             if ended.returncode:
                 break
             report = json.loads(ended.stdout)
             theirs.append(report["seconds"])
+        if not ours:
+            print(f"{name:22}{'refused, see above':>36}")
+            continue
         if not theirs:
             errors = [line for line in ended.stderr.splitlines() if "Error" in line] or ["no word"]
             reason = "a table has no rows" if "does not exist" in errors[-1] else errors[-1][:60]

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use claviger_core::lake::TableName;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
@@ -207,10 +208,22 @@ async fn ended(running: &Running, deadline: Instant, limits: &Limits) -> DataFus
 }
 
 fn told(error: DataFusionError, limits: &Limits) -> DataFusionError {
-    external(match error.find_root() {
-        DataFusionError::ResourcesExhausted(_) => QueryError::TooLarge { limit_bytes: limits.memory_bytes },
-        _ => QueryError::failed(&error),
+    external(if is_exhausted(error.find_root()) {
+        QueryError::TooLarge { limit_bytes: limits.memory_bytes }
+    } else {
+        QueryError::failed(&error)
     })
+}
+
+/// Whether memory was short, or the disk that memory is spilled to: the engine tells of that as of a failed write.
+fn is_exhausted(error: &DataFusionError) -> bool {
+    match error {
+        DataFusionError::ResourcesExhausted(_) => true,
+        DataFusionError::ArrowError(error, _) => {
+            matches!(error.as_ref(), ArrowError::IoError(text, _) if text.contains("max_temp_directory_size"))
+        }
+        _ => false,
+    }
 }
 
 fn too_slow(limits: &Limits) -> DataFusionError {

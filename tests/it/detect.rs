@@ -1,6 +1,6 @@
 //! From a broker's frames to a page: the service with its detectors, killed and started again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::fault_server::{FaultServer, Heard};
 use crate::support::kafka::Broker;
-use crate::support::wait_for;
+use crate::support::{at_leisure, claviger, wait_for};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SESSION: Duration = Duration::from_secs(6);
@@ -113,24 +113,6 @@ impl Drop for Service {
         _ = self.0.kill();
         _ = self.0.wait();
     }
-}
-
-fn claviger(arguments: &[&str], lake: &Path) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_claviger"))
-        .arg(arguments[0])
-        .arg("--lake")
-        .arg(lake)
-        .args(&arguments[1..])
-        .output()
-        .expect("the binary runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
-}
-
-/// Asks a process: not a thousand times a second.
-fn at_leisure(holds: impl FnOnce() -> bool) -> Option<()> {
-    std::thread::sleep(Duration::from_millis(200));
-    holds().then_some(())
 }
 
 fn titles(pages: &[Heard]) -> Vec<String> {

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use self::process::{Process, at_leisure, claviger};
+use self::process::Process;
 use self::traffic::{PARTITIONS, Traffic};
 use crate::support::fault_server::FaultServer;
 use crate::support::kafka::Broker;
-use crate::support::{say, wait_for};
+use crate::support::{at_leisure, claviger, say, wait_for};
 
 /// As short as the options allow, so that a test can wait for it.
 const STANDBY_AFTER: Duration = Duration::from_secs(2);

@@ -3,6 +3,7 @@
 pub(crate) mod fault_server;
 pub(crate) mod kafka;
 
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -41,4 +42,23 @@ pub(crate) fn python() -> Option<String> {
     let able =
         Command::new("python3").args(["-c", "import duckdb"]).output().is_ok_and(|output| output.status.success());
     able.then(|| "python3".to_owned())
+}
+
+/// Asks a process: not a thousand times a second.
+pub(crate) fn at_leisure(holds: impl FnOnce() -> bool) -> Option<()> {
+    std::thread::sleep(Duration::from_millis(200));
+    holds().then_some(())
+}
+
+/// What a command of the binary says of a lake, as JSON.
+pub(crate) fn claviger(arguments: &[&str], lake: &Path) -> serde_json::Value {
+    let output = Command::new(env!("CARGO_BIN_EXE_claviger"))
+        .arg(arguments[0])
+        .arg("--lake")
+        .arg(lake)
+        .args(&arguments[1..])
+        .output()
+        .expect("the binary runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
 }

@@ -163,6 +163,18 @@ async fn bombs_that_are_started_end_in_time_while_ingestion_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_query_that_spills_too_much_is_told_that_it_is_too_large() {
+    let folder = tempfile::tempdir().unwrap();
+    let lake = tenants::write(folder.path(), true).await;
+    let limits = Limits { memory_bytes: 16 << 20, spill_bytes: 64 << 10, ..Limits::default() };
+    let queries = Queries::new(lake, limits).unwrap();
+    let sql = "select a.path || b.path || c.path || d.path as p, count(*) from events a, events b, events c, events d \
+               group by p order by p";
+    let error = ask(&queries, &own(), sql).await.err();
+    assert!(matches!(error, Some(QueryError::TooLarge { .. })), "{error:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_is_dropped_gives_its_place_back() {
     let folder = tempfile::tempdir().unwrap();
     let lake = tenants::write(folder.path(), true).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::wait_for;
+use crate::support::{at_leisure, wait_for};
 
 pub(super) struct Process {
     child: Child,
@@ -95,22 +95,4 @@ impl Drop for Process {
         _ = self.child.kill();
         _ = self.child.wait();
     }
-}
-
-/// Asks a process: not a thousand times a second.
-pub(super) fn at_leisure(holds: impl FnOnce() -> bool) -> Option<()> {
-    std::thread::sleep(Duration::from_millis(200));
-    holds().then_some(())
-}
-
-pub(super) fn claviger(arguments: &[&str], lake: &Path) -> Value {
-    let output = Command::new(env!("CARGO_BIN_EXE_claviger"))
-        .arg(arguments[0])
-        .arg("--lake")
-        .arg(lake)
-        .args(&arguments[1..])
-        .output()
-        .expect("the binary runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("JSON")
 }
