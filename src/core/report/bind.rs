@@ -28,16 +28,25 @@ pub struct Binding {
 const DATE_SUFFIX: &str = "_date";
 
 impl Report {
-    /// A value for every parameter, in the order of the header, each time followed by its date.
+    /// A value for every parameter, in the order of the header, each time followed by its date. Where `to` is given,
+    /// defaults count from it and not from `now`: the last day before an instant is asked for by that instant alone.
     ///
     /// # Errors
     /// A parameter that does not exist, is given twice, is missing, or has no value of its type.
     pub fn bind(&self, given: &[(String, String)], now: i64) -> Result<Vec<Binding>, ReportError> {
         self.know_all(given)?;
+        let text_of = |name: &str| {
+            let given = given.iter().find(|(other, _)| other == name).map(|(_, text)| text.as_str());
+            // A form that is sent with an empty field means the default.
+            given.filter(|text| !text.is_empty())
+        };
+        let end = match self.parameter("to").map(|to| self.value(to, text_of("to"), now, now)).transpose()? {
+            Some(Value::Time(Some(end))) => end,
+            _ => now,
+        };
         let mut bindings = Vec::with_capacity(2 * self.parameters.len());
         for parameter in &self.parameters {
-            let text = given.iter().find(|(name, _)| *name == parameter.name).map(|(_, text)| text.as_str());
-            let value = self.value(parameter, text, now)?;
+            let value = self.value(parameter, text_of(&parameter.name), now, end)?;
             let date = match &value {
                 Value::Time(at) => Some(Value::Text(at.map(time::date))),
                 Value::Duration(_) | Value::Text(_) | Value::Integer(_) | Value::Number(_) | Value::Boolean(_) => None,
@@ -69,14 +78,14 @@ impl Report {
         Ok(())
     }
 
-    fn value(&self, parameter: &Parameter, given: Option<&str>, now: i64) -> Result<Value, ReportError> {
+    /// What is given counts from `now`, a default from `end`.
+    fn value(&self, parameter: &Parameter, given: Option<&str>, now: i64, end: i64) -> Result<Value, ReportError> {
         let Parameter { name, kind, default, meaning } = parameter;
-        let text = match (given, default) {
-            // A form that is sent with an empty field means the default.
-            (Some(text), _) if !text.is_empty() => text,
-            (_, Default::Text(text)) => text,
-            (_, Default::Null) => return Ok(kind.null()),
-            (_, Default::Required) => {
+        let (text, now) = match (given, default) {
+            (Some(text), _) => (text, now),
+            (None, Default::Text(text)) => (text.as_str(), end),
+            (None, Default::Null) => return Ok(kind.null()),
+            (None, Default::Required) => {
                 let (report, parameter, meaning) = (self.name.clone(), name.clone(), meaning.clone());
                 return Err(ReportError::Required { report, parameter, meaning });
             }

@@ -151,6 +151,17 @@ fn every_parameter_is_bound_with_what_was_given_or_its_default_and_times_with_th
 }
 
 #[test]
+fn a_default_counts_from_the_end_that_is_given() {
+    let from = |given: &[(&str, &str)]| match &bound(given).unwrap()[0].value {
+        Value::Time(Some(at)) => crate::time::format(*at),
+        other => format!("{other:?}"),
+    };
+    assert_eq!(from(&[]), "2026-11-23T06:00:00Z");
+    assert_eq!(from(&[("to", "2026-11-08T12:00:00Z")]), "2026-11-07T12:00:00Z");
+    assert_eq!(from(&[("to", "-1h"), ("from", "-6h")]), "2026-11-24T00:00:00Z", "what is given counts from now");
+}
+
+#[test]
 fn what_cannot_be_bound_is_refused_by_name() {
     let refused = |given: &[(&str, &str)]| bound(given).unwrap_err();
     assert!(refused(&[("tenants", "acme")]).hint().ends_with("from, to, tenant, limit"));
