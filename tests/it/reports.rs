@@ -36,6 +36,8 @@ const ASKED: &[(&str, &str, Given)] = &[
     ("zombie-access", "tenant", &[("tenant", "globex")]),
 ];
 
+const EVER: [(&str, &str); 2] = [("from", "2026-01-01T00:00:00Z"), ("to", "2099-01-01T00:00:00Z")];
+
 /// Required parameters, and periods of the clock.
 fn given(report: &Report) -> Vec<(&'static str, &'static str)> {
     match report.name.as_str() {
@@ -43,7 +45,8 @@ fn given(report: &Report) -> Vec<(&'static str, &'static str)> {
         "user-history" => vec![("principal", "usr-otto")],
         "tenant-history" => vec![("tenant", "nimbus")],
         // By when frames were read, which is when the test ran.
-        "ingest-health" | "rejects" => vec![("from", "2026-01-01T00:00:00Z"), ("to", "2099-01-01T00:00:00Z")],
+        "ingest-health" => vec![EVER[0], EVER[1], ("oldest", EVER[0].1)],
+        "rejects" => EVER.to_vec(),
         _ => Vec::new(),
     }
 }
