@@ -1,11 +1,12 @@
 //! A service with a lake of its own that asks who comes, and the command line beside it.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use claviger::access::Access;
@@ -25,6 +26,10 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::sync::watch;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::dynamic_filter_fn;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt as _;
 
 const PEPPER: &str = "a pepper of this test alone";
 
@@ -226,24 +231,47 @@ impl Answer {
     }
 }
 
-/// Log lines of one thread.
-#[derive(Clone, Default)]
-pub(super) struct Lines(Arc<Mutex<Vec<u8>>>);
+thread_local! {
+    static LINES: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// Log lines of this thread, from when it is made to when it is dropped.
+///
+/// One listener for the whole process: where listeners come and go, a line that another test writes for the first time may
+/// be found to interest nobody, and the answer is kept.
+pub(super) struct Lines(());
 
 impl Lines {
-    pub(super) fn subscriber(&self) -> impl tracing::Subscriber + Send + Sync + use<> {
-        let lines = self.clone();
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || lines.clone()).finish()
+    pub(super) fn capture() -> Self {
+        static LISTENING: Once = Once::new();
+        LISTENING.call_once(|| {
+            let is_heard = || LINES.try_with(|lines| lines.borrow().is_some()).unwrap_or(false);
+            let heard = dynamic_filter_fn(move |_, _| is_heard());
+            let written = fmt::layer().with_writer(|| Ear).with_filter(heard);
+            let listener = tracing_subscriber::registry().with(written);
+            tracing::subscriber::set_global_default(listener).expect("no test listens by itself");
+            tracing::callsite::rebuild_interest_cache();
+        });
+        LINES.set(Some(Vec::new()));
+        Self(())
     }
 
     pub(super) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+        LINES.with_borrow(|lines| String::from_utf8_lossy(lines.as_deref().unwrap_or_default()).into_owned())
     }
 }
 
-impl std::io::Write for Lines {
+impl Drop for Lines {
+    fn drop(&mut self) {
+        LINES.set(None);
+    }
+}
+
+struct Ear;
+
+impl std::io::Write for Ear {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        LINES.with_borrow_mut(|lines| lines.iter_mut().for_each(|lines| lines.extend_from_slice(bytes)));
         Ok(bytes.len())
     }
 
