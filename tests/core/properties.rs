@@ -367,9 +367,12 @@ fn sums(minutes: &[RecordBatch]) -> BTreeMap<(i64, String, String, String), Vec<
     sums
 }
 
+/// Sums, and distinct values.
+type Told = (Vec<i64>, BTreeSet<(Distinct, u32)>);
+
 /// Everything that partials say of an entity, minute and cause together.
-fn told(minutes: &[RecordBatch]) -> BTreeMap<String, (Vec<i64>, BTreeSet<(Distinct, u32)>)> {
-    let mut told: BTreeMap<String, (Vec<i64>, BTreeSet<(Distinct, u32)>)> = BTreeMap::new();
+fn told(minutes: &[RecordBatch]) -> BTreeMap<String, Told> {
+    let mut told: BTreeMap<String, Told> = BTreeMap::new();
     for batch in minutes {
         for row in Partials::of(batch).expect("minutes").iter() {
             let names = format!(

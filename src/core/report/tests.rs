@@ -152,9 +152,9 @@ fn every_parameter_is_bound_with_what_was_given_or_its_default_and_times_with_th
 
 #[test]
 fn a_default_counts_from_the_end_that_is_given() {
-    let from = |given: &[(&str, &str)]| match &bound(given).unwrap()[0].value {
-        Value::Time(Some(at)) => crate::time::format(*at),
-        other => format!("{other:?}"),
+    let from = |given: &[(&str, &str)]| {
+        let Value::Time(Some(at)) = bound(given).unwrap()[0].value else { panic!("`from` is no time") };
+        crate::time::format(at)
     };
     assert_eq!(from(&[]), "2026-11-23T06:00:00Z");
     assert_eq!(from(&[("to", "2026-11-08T12:00:00Z")]), "2026-11-07T12:00:00Z");
