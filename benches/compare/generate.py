@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes an access log and the identities that explain it, so that several engines can do the same work on them.
 
-usage: generate.py DIR ROWS [--seed N] [--keys N]
-writes: DIR/access.ndjson   APISIX kafka-logger lines, about 930 bytes each, an hour of traffic
+usage: generate.py DIR ROWS [--seed N] [--keys N] [--per-second N]
+writes: DIR/access.ndjson   APISIX kafka-logger lines, about 930 bytes each, an hour of traffic or what --per-second makes of it
         DIR/identity/       a canonical identity folder: keys, principals, tenants, snapshot.json
         DIR/flat.ndjson     the same identities, one flat row a key, for engines that need a plain join
         DIR/truth.json      rows by cause, as generated; "" counts the requests that were served

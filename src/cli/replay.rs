@@ -21,7 +21,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::runtime::Handle;
 
 use super::run::stop_signal;
-use super::service::endless;
+use super::service::{BATCHES_WAITING, endless};
 use super::{Answer, Failure};
 use crate::identity::Refresher;
 use crate::lake::{FileLimits, Lake, Writer, WriterOptions};
@@ -136,7 +136,7 @@ async fn ingest(
     let options = WriterOptions {
         protocol: Protocol::default(),
         files: FileLimits::default(),
-        batches_waiting: WAITING_MAX,
+        batches_waiting: BATCHES_WAITING,
         roll_up: minutes,
     };
     let directory = refresher.subscribe();
@@ -181,9 +181,6 @@ async fn ingest(
 
 /// Replays and `run` must not share positions, even on one lake.
 const REPLAY_PIPELINE: &str = "replay";
-
-/// Batches that wait for an encoder: they are much larger than those of `run`.
-const WAITING_MAX: usize = 2;
 
 /// A file is read faster than it is refined: short queues keep memory small without slowing anything.
 fn limits() -> config::Pipeline {

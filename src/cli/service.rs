@@ -37,7 +37,7 @@ use crate::signals;
 use crate::source::kafka::{KafkaSource, Onlooker};
 
 /// Batches that may wait for each table's encoder; the queue before the lake is the place to wait.
-const BATCHES_WAITING: usize = 4;
+pub(super) const BATCHES_WAITING: usize = 4;
 /// Looks of detection that may wait for the courier.
 pub(super) const FOUND_WAITING: usize = 64;
 /// How often it is looked who else is in the group.

@@ -2,8 +2,9 @@
 //!
 //! Rows go in by [`Watch::observe`] in any order; [`Watch::close`] closes the minutes that the watermark has passed and
 //! returns what detectors claim, in a fixed order; [`Watch::look`] looks at what is open of those who look suspicious
-//! (`watch/early.rs`). State is a function of the closed minutes alone, so feeding the same rows again after a restart ([`Watch::warm`]) gives the same state and the same finding ids. What must not wait for a
-//! minute to end is found in the events themselves ([`Watch::observe_events`]).
+//! (`watch/early.rs`). State is a function of the closed minutes alone, so feeding the same rows again after a restart
+//! ([`Watch::warm`]) gives the same state and the same finding ids. What must not wait for a minute to end is found in the
+//! events themselves ([`Watch::observe_events`]).
 //!
 //! Which detector looks at what stands in `watch/key.rs`, `watch/tenant.rs` and `watch/others.rs`.
 //!

@@ -3,9 +3,9 @@
 //!
 //! A commit every few seconds makes many small files, and readers pay for each. A file is joined only with smaller ones
 //! that together weigh as much as it does, so what it lands in is at least twice its size: a row is rewritten at most
-//! log2([`CompactionLimits::small_bytes`] / size of a commit) times, and a date that is filling has about as many small files besides those
-//! of the last turn. (Size-ratio compaction, as in log-structured merge trees.) Files may be joined the moment they are
-//! committed: a reader that has planned to open one finds it until vacuum, days later.
+//! log2([`CompactionLimits::small_bytes`] / size of a commit) times, and a date that is filling has about as many small
+//! files besides those of the last turn. (Size-ratio compaction, as in log-structured merge trees.) Files may be joined the
+//! moment they are committed: a reader that has planned to open one finds it until vacuum, days later.
 
 /// A data file that is live in a table.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@
 //! and distinct values united, as any reader would. A row that would hold more distinct values of a kind
 //! than [`DISTINCT_MAX`] is left by itself: its values would have to be cut.
 
-use std::cmp::Ordering;
+use std::sync::Arc;
 
-use arrow::array::{Array as _, ArrayRef, AsArray as _, Int32Array, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray as _, Int32Array, Int64Array, ListArray, RecordBatch, StringArray};
 use arrow::buffer::{OffsetBuffer, ScalarBuffer};
 use arrow::compute::interleave;
 use arrow::datatypes::{Int32Type, Int64Type};
@@ -160,15 +160,15 @@ impl Merged {
 
     fn finish(self, batches: &[RecordBatch]) -> Result<RecordBatch, ArrowError> {
         let names = (0..NAMES).map(|at| {
-            let arrays: Vec<&dyn arrow::array::Array> = batches.iter().map(|batch| batch.column(at).as_ref()).collect();
+            let arrays: Vec<&dyn Array> = batches.iter().map(|batch| batch.column(at).as_ref()).collect();
             interleave(&arrays, &self.named_by)
         });
         let mut columns = names.collect::<Result<Vec<ArrayRef>, _>>()?;
-        columns.extend(self.sums.into_iter().map(|sums| std::sync::Arc::new(Int64Array::from(sums)) as ArrayRef));
+        columns.extend(self.sums.into_iter().map(|sums| Arc::new(Int64Array::from(sums)) as ArrayRef));
         let values = Int64Array::new(ScalarBuffer::from(self.distinct), None);
         let offsets = OffsetBuffer::from_lengths(self.distinct_len);
-        columns.push(std::sync::Arc::new(ListArray::new(distinct_item(), offsets, std::sync::Arc::new(values), None)));
-        RecordBatch::try_new(std::sync::Arc::clone(&MINUTE_SCHEMA), columns)
+        columns.push(Arc::new(ListArray::new(distinct_item(), offsets, Arc::new(values), None)));
+        RecordBatch::try_new(Arc::clone(&MINUTE_SCHEMA), columns)
     }
 }
 
@@ -193,8 +193,10 @@ fn united(one: &[i64], other: &[i64]) -> Option<Vec<i64>> {
         ([], []) => None,
     } {
         let skip = |list: &mut &[i64]| {
-            if list.first().map(|first| first.cmp(&value)) == Some(Ordering::Equal) {
-                *list = &list[1..];
+            if let [first, rest @ ..] = *list
+                && *first == value
+            {
+                *list = rest;
             }
         };
         skip(&mut left);
