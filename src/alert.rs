@@ -29,4 +29,4 @@ pub use book::{ActError, IncidentBook, Told};
 pub use courier::Courier;
 pub use seated::SeatedEvents;
 pub use sinks::{SinkError, Sinks};
-pub use store::{EventStore, Events, LakeEvents, MemoryEvents};
+pub use store::{EventStore, Events, LakeEvents};

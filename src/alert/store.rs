@@ -1,6 +1,4 @@
-//! Where incident events and findings are kept: the lake, or memory.
-
-use std::sync::{Arc, Mutex, PoisonError};
+//! Where incident events and findings are kept: the lake, or what stands in for it.
 
 use async_trait::async_trait;
 use claviger_core::alert::{Claim, IncidentEvent};
@@ -86,39 +84,5 @@ impl EventStore for LakeEvents {
             return Ok(Vec::new());
         }
         table.read_people().await.map_err(any)
-    }
-}
-
-/// For demonstrations and tests: shared by its clones.
-#[derive(Clone, Debug, Default)]
-pub struct MemoryEvents {
-    events: Arc<Mutex<Vec<IncidentEvent>>>,
-}
-
-impl MemoryEvents {
-    /// All events so far.
-    #[must_use]
-    pub fn events(&self) -> Vec<IncidentEvent> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-#[async_trait]
-impl EventStore for MemoryEvents {
-    async fn load(&mut self) -> Result<Vec<IncidentEvent>, AnyFault> {
-        Ok(self.events())
-    }
-
-    async fn known_findings(&mut self) -> Result<Vec<(i64, String)>, AnyFault> {
-        Ok(Vec::new())
-    }
-
-    async fn append(&mut self, events: &Events) -> Result<(), AnyFault> {
-        self.events.lock().unwrap_or_else(PoisonError::into_inner).extend(events.incidents.iter().cloned());
-        Ok(())
-    }
-
-    async fn heard(&mut self) -> Result<Vec<IncidentEvent>, AnyFault> {
-        Ok(self.events().into_iter().filter(|event| event.what.is_of_a_person()).collect())
     }
 }

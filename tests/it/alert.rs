@@ -2,10 +2,12 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test's servers end with its runtime")]
 
+mod memory;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use claviger::alert::{Courier, EventStore, LakeEvents, MemoryEvents, Sinks};
+use claviger::alert::{Courier, EventStore, LakeEvents, Sinks};
 use claviger::detect::Found;
 use claviger::lake::Lake;
 use claviger_core::alert::{Answer, Happening, IncidentEvent, Notice, NoticeAction};
@@ -16,7 +18,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::support::fault_server::{Fault, FaultServer, Heard, mail_server};
-use crate::support::{PATIENCE, in_ci};
+use crate::support::{PATIENCE, in_ci, until};
+
+use self::memory::MemoryEvents;
 
 const MINUTE: i64 = 60_000_000;
 
@@ -96,14 +100,6 @@ impl Running {
     }
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "no {what} within {PATIENCE:?}");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-}
-
 /// Actions by key, in the order in which they were taken in.
 fn by_key(heard: &[Heard]) -> BTreeMap<String, Vec<String>> {
     let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -138,12 +134,12 @@ async fn whatever_destinations_do_no_alert_is_lost_and_none_has_two_keys() {
     let keys = ["k_1", "k_2", "k_3", "k_4", "k_5"];
     let began = Instant::now();
     running.findings(keys.map(|key| finding(key, now)).to_vec()).await;
-    until("notices at the steady one", || by_key(&server.heard("steady")).len() == keys.len()).await;
+    until("notices at the steady one", server.notices(), |heard| by_key(heard.at("steady")).len() == keys.len()).await;
     let took = began.elapsed();
     assert!(took < Duration::from_millis(2_900), "the steady one waited {took:?} for the others");
     running.watermark(now + 60).await;
     for name in faulty.iter().chain(&["steady"]) {
-        until(name, || has_ended(&server.heard(name), keys.len())).await;
+        until(name, server.notices(), |heard| has_ended(heard.at(name), keys.len())).await;
     }
     running.stop().await;
 
@@ -182,17 +178,17 @@ async fn a_restart_delivers_what_waited_and_repeats_nothing() {
     let now = this_minute() - 200;
     let first = Running::start(&config, store.clone()).await;
     first.findings(vec![finding("k_1", now)]).await;
-    until("a notice", || !server.heard("steady").is_empty()).await;
-    let stored = || store.events().iter().any(|event| matches!(event.what, Happening::Delivered { .. }));
-    until("rows", stored).await;
+    until("a notice", server.notices(), |heard| !heard.at("steady").is_empty()).await;
+    let is_delivery = |event: &IncidentEvent| matches!(event.what, Happening::Delivered { .. });
+    until("rows", store.changes(), |events| events.iter().any(is_delivery)).await;
     first.task.abort();
 
     let second = Running::start(&config, store.clone()).await;
     second.findings(vec![finding("k_1", now)]).await;
-    until("the notice that waited", || !server.heard("down").is_empty()).await;
+    until("the notice that waited", server.notices(), |heard| !heard.at("down").is_empty()).await;
     second.watermark(now + 60).await;
     for name in ["down", "steady"] {
-        until(name, || has_ended(&server.heard(name), 1)).await;
+        until(name, server.notices(), |heard| has_ended(heard.at(name), 1)).await;
     }
     second.stop().await;
     assert_eq!(by_key(&server.heard("steady")).values().next().unwrap(), &["trigger", "resolve"]);
@@ -286,7 +282,7 @@ async fn what_people_do_on_the_lake_reaches_the_running_task_and_outlives_it() {
     let now = this_minute();
     let running = Running::start(&config, LakeEvents::new(lake.clone())).await;
     running.findings(vec![finding("k_1", now), finding("k_2", now)]).await;
-    until("notices", || by_key(&server.heard("steady")).len() == 2).await;
+    until("notices", server.notices(), |heard| by_key(heard.at("steady")).len() == 2).await;
     let claviger = |arguments: &[&str]| {
         let all = [&["incidents", "--lake", location], arguments].concat();
         let output = std::process::Command::new(env!("CARGO_BIN_EXE_claviger")).args(all).output().expect("it runs");
@@ -309,9 +305,10 @@ async fn what_people_do_on_the_lake_reaches_the_running_task_and_outlives_it() {
     assert_eq!(claviger(&["ack", taken.get(..6).expect("an id"), "--by", "ada"]).0, Some(0));
     assert_eq!(claviger(&["feedback", &benign, "--benign", "--by", "ada", "--note", "office moved"]).0, Some(0));
     assert_eq!(claviger(&["ack", "ffff"]).0, Some(2));
-    let actions = |id: &str| by_key(&server.heard("steady"))[&format!("claviger-{id}")].clone();
-    until("what ada did", || {
-        actions(&taken).contains(&"acknowledge".to_owned()) && actions(&benign).contains(&"resolve".to_owned())
+    until("what ada did", server.notices(), |heard| {
+        let found = by_key(heard.at("steady"));
+        let did = |id: &str, action: &str| found[&format!("claviger-{id}")].iter().any(|done| done == action);
+        did(&taken, "acknowledge") && did(&benign, "resolve")
     })
     .await;
     running.findings(vec![finding("k_2", now + 1)]).await;
@@ -390,16 +387,14 @@ async fn a_real_alertmanager_takes_fires_and_ends_an_alert() {
     let mut worse = finding(&key, now - 18);
     worse.severity = Severity::Critical;
     running.findings(vec![worse]).await;
-    let delivered = |number: u32| {
-        store.events().iter().any(|event| matches!(event.what, Happening::Delivered { notice, .. } if notice == number))
-    };
-    until("the worse notice", || delivered(2)).await;
+    let is_delivery = |event: &IncidentEvent, number: u32| matches!(event.what, Happening::Delivered { notice, .. } if notice == number);
+    until("the worse notice", store.changes(), |events| events.iter().any(|event| is_delivery(event, 2))).await;
     let still_one = alerts().await.expect("an answer");
     assert_eq!(still_one.len(), 1, "one incident is one alert, however bad it gets");
     assert_eq!(still_one[0]["annotations"]["severity_now"], "critical");
 
     running.watermark(now).await;
-    until("the resolve", || delivered(3)).await;
+    until("the resolve", store.changes(), |events| events.iter().any(|event| is_delivery(event, 3))).await;
     // Alertmanager lists active alerts only.
     assert_eq!(alerts().await.expect("an answer"), [] as [serde_json::Value; 0]);
     running.stop().await;

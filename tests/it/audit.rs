@@ -78,7 +78,7 @@ fn access(tenant: &str, what: &str) -> Access {
     Access { tenant: tenant.to_owned(), who: "token k2".to_owned(), ..Access::of_log(Action::Query, what.to_owned()) }
 }
 
-/// Waits until a chain has a digest of this sequence.
+/// Waits until a chain has a digest of this sequence. A lake tells nobody of its files: it is asked.
 async fn digest(world: &World, tenant: &str, sequence: u64) {
     let deadline = tokio::time::Instant::now() + crate::support::PATIENCE;
     while chain_state(&world.lake, tenant, START).await.unwrap().digest_sequence < Some(sequence) {

@@ -40,6 +40,7 @@ use rdkafka::Message as _;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 const BEGIN: Instant = 1_795_000_000_000_000;
 const SECOND: i64 = 1_000_000;
@@ -431,8 +432,9 @@ async fn causes_are_named_while_the_identity_folder_changes_under_way() {
     assert!(said.contains("user_deleted · backup-service (northwind) ·"), "{said}");
 }
 
-/// Stands in for the pipeline: reads everything, and names every cause right.
-async fn read_and_name_right(mut seat: Seat, seal: Seal) -> Result<(), DemoError> {
+/// Stands in for the pipeline: reads everything, and names every cause right. Says when it has begun to.
+async fn read_and_name_right(mut seat: Seat, seal: Seal, begun: oneshot::Sender<()>) -> Result<(), DemoError> {
+    let mut begun = Some(begun);
     let reader = tokio::task::spawn_blocking(move || {
         let consumer = consumer_of(&seat);
         while !*seat.shutdown.borrow_and_update() {
@@ -446,6 +448,8 @@ async fn read_and_name_right(mut seat: Seat, seal: Seal) -> Result<(), DemoError
             ledger.score.mark(&seal, [(id, truth.cause.map_or("", RootCause::name))]);
             drop(ledger);
             seat.consumed.report(message.topic(), message.partition(), message.offset() + 1);
+            // Not every test waits for it.
+            _ = begun.take().map(|begun| begun.send(()));
         }
     });
     reader.await.unwrap();
@@ -478,7 +482,7 @@ async fn everything_sent_to_the_broker_is_read_and_marked() {
     let mut out = Vec::new();
     let options = options(&data, 500.0, Voice::Json);
     let never = std::future::pending();
-    let pipeline = |seat| read_and_name_right(seat, Seal::new(7));
+    let pipeline = |seat| read_and_name_right(seat, Seal::new(7), oneshot::channel().0);
     let passed = run::<_, DemoError>(&options, now(), now, never, pipeline, &mut out).await.unwrap();
     let summary: Value = serde_json::from_slice(&out).unwrap();
     assert!(passed, "{summary:#}");
@@ -526,9 +530,10 @@ async fn an_interrupt_ends_the_demo_with_a_summary() {
     let mut out = Vec::new();
     let mut options = options(&folder.path().join("demo"), 300.0, Voice::Plain);
     options.length = None;
-    let soon = tokio::time::sleep(Duration::from_secs(2));
-    let pipeline = |seat| read_and_name_right(seat, Seal::new(7));
-    run::<_, DemoError>(&options, now(), now, soon, pipeline, &mut out).await.unwrap();
+    let (named, first_named) = oneshot::channel();
+    let interrupted = async { first_named.await.expect("a request was named") };
+    let pipeline = |seat| read_and_name_right(seat, Seal::new(7), named);
+    run::<_, DemoError>(&options, now(), now, interrupted, pipeline, &mut out).await.unwrap();
     let said = String::from_utf8(out).unwrap();
     assert!(said.contains("claviger query --lake"), "{said}");
     assert!(!said.contains('\x1b'), "no terminal, no control sequences: {said}");

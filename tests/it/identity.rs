@@ -15,6 +15,8 @@ use claviger_core::secret::{Credential, Pepper, Schemes};
 use parquet::arrow::ArrowWriter;
 use tempfile::TempDir;
 
+use crate::support::PATIENCE;
+
 const KEY: &str = "ck_live_0123456789abcdef0123456789abcdef";
 const SNAPSHOT: &str = r#"{"as_of":"2026-11-24T05:00:00Z","source":"test","environment":"prod","rows":3}"#;
 
@@ -251,11 +253,24 @@ async fn readers_go_on_while_a_snapshot_is_loaded_and_the_task_ends_with_the_las
     let task = tokio::spawn(refresher.run());
     write(folder.path(), &[("keys.ndjson", &rows(20_001))]);
     let mut looks = 0u32;
-    while seen.borrow().key_count() < 20_001 {
-        assert_eq!(seen.borrow().key_count(), 20_000);
-        looks += 1;
-        assert!(looks < 60_000, "the change is never published");
-        tokio::time::sleep(Duration::from_millis(1)).await;
+    {
+        let mut changes = seen.clone();
+        let published = changes.wait_for(|directory| directory.key_count() == 20_001);
+        let published = tokio::time::timeout(PATIENCE, published);
+        tokio::pin!(published);
+        loop {
+            tokio::select! {
+                biased;
+                published = &mut published => {
+                    published.expect("the change is published").expect("the task runs");
+                    break;
+                }
+                () = tokio::task::yield_now() => {
+                    assert_eq!(seen.borrow().key_count(), 20_000);
+                    looks += 1;
+                }
+            }
+        }
     }
     assert!(looks > 3, "the reader went on {looks} times");
     drop(seen);

@@ -7,6 +7,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
+use tokio::sync::watch;
+
 /// Longer than anything takes on a busy machine; only a failing test waits for it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -33,6 +36,12 @@ pub(crate) fn wait_for<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Waits for a state in which something holds, change by change.
+pub(crate) async fn until<T>(what: &str, mut state: watch::Receiver<T>, holds: impl FnMut(&T) -> bool) {
+    let held = tokio::time::timeout(PATIENCE, state.wait_for(holds)).await;
+    held.unwrap_or_else(|_| panic!("no {what} within {PATIENCE:?}")).expect("whoever changes it is still there");
+}
+
 /// A Python that has duckdb, a reader that is not ours. CI has one.
 pub(crate) fn python() -> Option<String> {
     if let Ok(named) = std::env::var("CLAVIGER_TEST_PYTHON") {
@@ -51,7 +60,7 @@ pub(crate) fn at_leisure(holds: impl FnOnce() -> bool) -> Option<()> {
 }
 
 /// What a command of the binary says of a lake, as JSON.
-pub(crate) fn claviger(arguments: &[&str], lake: &Path) -> serde_json::Value {
+pub(crate) fn claviger(arguments: &[&str], lake: &Path) -> Value {
     let output = Command::new(env!("CARGO_BIN_EXE_claviger"))
         .arg(arguments[0])
         .arg("--lake")

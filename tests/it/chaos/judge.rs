@@ -12,7 +12,8 @@ use crate::support::{PATIENCE, python};
 
 const READER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/services/read_lake.py");
 
-/// Waits until the lake's positions are the ends of the partitions. Says how long that took.
+/// Waits until the lake's positions are the ends of the partitions. Says how long that took. Asks by the command, which is
+/// a process among those that are tormented: not at every moment.
 pub(super) fn wait_until_stored(lake: &Path, produced: &Produced, processes: &mut [Process]) -> Duration {
     let began = Instant::now();
     loop {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 #[derive(Clone, Copy, Debug)]
@@ -33,16 +34,25 @@ pub(crate) struct Heard {
     pub(crate) body: Value,
 }
 
+/// What was taken in, by path and in order.
 #[derive(Default)]
+pub(crate) struct Notices(HashMap<String, Vec<Heard>>);
+
+impl Notices {
+    pub(crate) fn at(&self, path: &str) -> &[Heard] {
+        self.0.get(path).map_or(&[], Vec::as_slice)
+    }
+}
+
 struct State {
-    heard: HashMap<String, Vec<Heard>>,
+    heard: watch::Sender<Notices>,
     /// By path: what happens, and to how many requests.
-    faults: HashMap<String, (Fault, usize)>,
+    faults: Mutex<HashMap<String, (Fault, usize)>>,
 }
 
 pub(crate) struct FaultServer {
     pub(crate) address: String,
-    state: Arc<Mutex<State>>,
+    state: Arc<State>,
 }
 
 impl FaultServer {
@@ -50,7 +60,7 @@ impl FaultServer {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address").to_string();
         let faults = faults.iter().map(|(path, fault, times)| ((*path).to_owned(), (*fault, *times))).collect();
-        let state = Arc::new(Mutex::new(State { faults, ..State::default() }));
+        let state = Arc::new(State { heard: watch::Sender::default(), faults: Mutex::new(faults) });
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((socket, _)) = listener.accept().await {
@@ -62,23 +72,28 @@ impl FaultServer {
 
     /// What was taken in at a path, in order.
     pub(crate) fn heard(&self, path: &str) -> Vec<Heard> {
-        self.state.lock().unwrap().heard.get(path).cloned().unwrap_or_default()
+        self.state.heard.borrow().at(path).to_vec()
+    }
+
+    /// To wait for what is taken in.
+    pub(crate) fn notices(&self) -> watch::Receiver<Notices> {
+        self.state.heard.subscribe()
     }
 }
 
 /// One connection, request after request.
-async fn answer(socket: TcpStream, state: Arc<Mutex<State>>) {
+async fn answer(socket: TcpStream, state: Arc<State>) {
     let mut socket = BufReader::new(socket);
     while let Some((path, id, body)) = request(&mut socket).await {
         let fault = {
-            let mut state = state.lock().unwrap();
-            let fault = state.faults.get_mut(&path).filter(|(_, times)| *times > 0).map(|(fault, times)| {
+            let mut faults = state.faults.lock().unwrap();
+            let fault = faults.get_mut(&path).filter(|(_, times)| *times > 0).map(|(fault, times)| {
                 *times -= 1;
                 *fault
             });
             if matches!(fault, None | Some(Fault::ResetAfterAccepting)) {
                 let body = serde_json::from_slice(&body).expect("a JSON body");
-                state.heard.entry(path).or_default().push(Heard { id, body });
+                state.heard.send_modify(|heard| heard.0.entry(path).or_default().push(Heard { id, body }));
             }
             fault
         };
